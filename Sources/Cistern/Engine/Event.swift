@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import Synchronization
+
+/// Something the outside should know. Events carry the state they announce, in the order in which it came about.
+public enum Event: Sendable {
+    /// The pool is new, or something of it changed.
+    case pool(Pool, PoolSnapshot)
+    case poolRemoved(String)
+    case volumes(pool: String, [VolumeChange])
+    /// The job is new, or something of it changed.
+    case job(Job, JobSnapshot)
+    case jobFinished(JobSnapshot)
+    case jobRemoved(UInt64)
+    /// Something that an administrator should find in the journal, and that no caller was told.
+    case notice(pool: String, String)
+}
+
+/// What happened to one volume of a list.
+public enum VolumeChange: Sendable, Hashable {
+    case added(Volume)
+    case changed(Volume)
+    case removed(String)
+}
+
+/// Events on their way out: many threads put, one consumer takes. Safe on any thread.
+public final class EventQueue: Sendable {
+    private struct State {
+        var events: [Event] = []
+        var emitted: UInt64 = 0
+        var wake: (@Sendable () -> Void)?
+    }
+
+    private let state = Mutex(State())
+
+    /// A queue without a consumer; it keeps what it gets until one comes.
+    public init() {}
+
+    /// Puts an event at the end and wakes the consumer.
+    public func emit(_ event: Event) {
+        let wake = state.withLock { state in
+            state.events.append(event)
+            state.emitted += 1
+            return state.events.count == 1 ? state.wake : nil
+        }
+        wake?()
+    }
+
+    /// Names what to do when the queue is no longer empty; called on the thread that emits.
+    public func onEvent(_ wake: @escaping @Sendable () -> Void) {
+        let pending = state.withLock { state in
+            state.wake = wake
+            return !state.events.isEmpty
+        }
+        if pending { wake() }
+    }
+
+    /// Takes all there is.
+    public func take() -> [Event] {
+        state.withLock { state in
+            let events = state.events
+            state.events = []
+            return events
+        }
+    }
+
+    /// How many events have ever been put.
+    public var emitted: UInt64 { state.withLock { $0.emitted } }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+extension Pool {
+    /// Looks at everything again. Two refreshes that both wait are one job.
+    public func refresh(by uid: UInt32) async throws(StorageError) -> Job {
+        try requireActiveOrUnavailable()
+        if let waitingRefresh, waitingRefresh.snapshot.state == .queued { return waitingRefresh }
+        let job = try await context.jobs.start(.poolRefresh, on: [.pool(name)], by: uid, durable: false, turn: refreshes) {
+            [self] (progress) async throws(StorageError) in
+            progress.phase("scanning")
+            try await rescan()
+        }
+        // Somebody may have been quicker while the number was being reserved; then both run, which harms nobody.
+        waitingRefresh = job
+        return job
+    }
+
+    /// Scans; a failure leaves the list as it is and degrades the pool.
+    func rescan() async throws(StorageError) {
+        if snapshot.state == .unavailable { return try await comeBack() }
+        scans += 1
+        if scans == 1 { touched = [] }
+        let contents: Contents
+        do throws(StorageError) {
+            contents = try await backend.scan(volumes)
+        } catch {
+            scans -= 1
+            scanFailed(error)
+            throw error
+        }
+        let again = touched
+        scans -= 1
+        guard snapshot.state.isActive else { return }
+        finishScan(contents)
+        await look(at: again)
+        if snapshot.state == .degraded { publish(state: .active) }
+    }
+
+    func finishScan(_ contents: Contents) {
+        var volumes = contents.volumes
+        // What is being worked on is the worker's to tell; what changed meanwhile is looked at once more.
+        for name in Set(claims.keys).union(touched) { volumes[name] = self.volume(name) }
+        skipped = contents.skipped
+        replace(volumes)
+        publish(contents.space)
+        publish { snapshot in
+            snapshot.details = contents.details
+            snapshot.lastScan = context.environment.now()
+        }
+    }
+
+    private func scanFailed(_ error: StorageError) {
+        guard snapshot.state.isActive else { return }
+        if error.isOfAbsence {
+            becomeUnavailable(error.message)
+        } else {
+            publish(state: .degraded, reason: "The last scan failed: \(error.message)")
+        }
+    }
+
+    // MARK: - Freshness
+
+    func beginWatching() async -> (WatchKind, reason: String) {
+        endWatching()
+        guard let watching = backend as? any Watching else { return (.none, "") }
+        do throws(StorageError) {
+            let (kind, changes) = try await watching.watch()
+            watcher = Task { [weak self] in
+                for await change in changes {
+                    guard let self, !Task.isCancelled else { return }
+                    await heed(change)
+                }
+            }
+            return (kind, "")
+        } catch {
+            watcher = Task { [weak self, environment = context.environment] in
+                while !Task.isCancelled {
+                    await environment.sleep(Self.pollInterval)
+                    guard let self, !Task.isCancelled else { return }
+                    await heed(.everything)
+                }
+            }
+            return (.poll, "Changes are looked for every \(Self.pollInterval.components.seconds) s: \(error.message)")
+        }
+    }
+
+    /// How often a pool is scanned that nothing tells of changes.
+    private static let pollInterval = Duration.seconds(30)
+    /// How often a pool that went away is looked for.
+    private static let returnInterval = Duration.seconds(10)
+
+    func endWatching() {
+        watcher?.cancel()
+        watcher = nil
+        publish { $0.watch = .none }
+    }
+
+    private func heed(_ change: Change) async {
+        switch change {
+        case .entry(let entry): await look(at: [entry])
+        case .renamed(let old, let new): await look(at: [old, new])
+        case .everything: try? await rescan()
+        case .lost(let reason): if snapshot.state.isActive { becomeUnavailable(reason) }
+        }
+    }
+
+    /// Looks at entries that changed; those somebody works on are looked at when the work is done.
+    func look(at names: Set<String>) async {
+        guard !names.isEmpty, let looking = backend as? any EntryLooking else { return }
+        if scans > 0 { touched.formUnion(names) }
+        var entries: [String: Entry] = [:]
+        for name in names {
+            if claims[name] != nil {
+                unseen.insert(name)
+            } else if let entry = try? await looking.look(at: name) {
+                entries[name] = entry
+            }
+        }
+        guard snapshot.state.isActive || snapshot.state == .starting else { return }
+        // A claim may have come while we looked.
+        for name in entries.keys where claims[name] != nil {
+            entries[name] = nil
+            unseen.insert(name)
+        }
+        apply(entries)
+        spaceWasRead()
+    }
+
+    /// The pool's storage went away: the list stays, work is refused, and the pool is looked for until it is back or stopped.
+    func becomeUnavailable(_ reason: String) {
+        endWatching()
+        retrier?.cancel()
+        publish(state: .unavailable, reason: reason)
+        retrier = Task { [weak self, environment = context.environment] in
+            while !Task.isCancelled {
+                await environment.sleep(Self.returnInterval)
+                guard let self, !Task.isCancelled else { return }
+                if (try? await comeBack()) != nil { return }
+            }
+        }
+    }
+
+    /// Tries to reach a pool that went away.
+    private func comeBack() async throws(StorageError) {
+        guard snapshot.state == .unavailable, lifecycle == nil else { return }
+        try? await backend.stop(Progress.ignored())
+        await context.releaseIdentity(name)
+        let identity = try await backend.start(Progress.ignored())
+        try await context.claimIdentity(identity, name)
+        let (kind, reason) = await beginWatching()
+        let contents = try await backend.scan(volumes)
+        guard snapshot.state == .unavailable, lifecycle == nil else { return }
+        finishScan(contents)
+        publish { snapshot in
+            snapshot.state = .active
+            snapshot.stateReason = reason
+            snapshot.watch = kind
+        }
+        retrier?.cancel()
+        retrier = nil
+    }
+
+    private func requireActiveOrUnavailable() throws(StorageError) {
+        if snapshot.state == .unavailable { return }
+        try requireActive()
+    }
+
+    func requireActive() throws(StorageError) {
+        switch snapshot.state {
+        case .active, .degraded: return
+        case .unavailable:
+            throw StorageError(.unavailable, "Pool \(name) cannot be reached: \(snapshot.stateReason)")
+        default:
+            throw StorageError(.poolInactive, "Pool \(name) is \(snapshot.state.rawValue); start it first.")
+        }
+    }
+}
+
+extension StorageError {
+    /// Whether the storage is not there, rather than broken.
+    var isOfAbsence: Bool { code == .unavailable || code == .timedOut || code == .notFound }
+}

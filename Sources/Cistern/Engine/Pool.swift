@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import Synchronization
+
+/// What pools share.
+struct PoolContext: Sendable {
+    let jobs: JobTable
+    let events: EventQueue
+    let environment: Environment
+    let definitions: any DefinitionStore
+    /// Notes that the pool stands on this; throws `exists` that names the pool which already does.
+    let claimIdentity: @Sendable (_ identity: String, _ pool: String) async throws(StorageError) -> Void
+    let releaseIdentity: @Sendable (_ pool: String) async -> Void
+    /// Removes a pool of which nothing is on disk.
+    let forgetTransient: @Sendable (_ pool: String) async -> Void
+}
+
+/// One pool: its definition, its state, and the only door to its backend.
+///
+/// Readers take ``snapshot``, which waits for nothing. What changes names goes through the turnstile, one by one; long data
+/// work runs beside it and claims only its own volume.
+public actor Pool {
+    /// What readers see.
+    struct Published {
+        var snapshot: PoolSnapshot
+        var volumes: [String: Volume] = [:]
+        /// Sum of the capacities that are known.
+        var provisioned: UInt128 = 0
+
+        /// Puts or, with nil, removes a volume.
+        ///
+        /// - Returns: what a reader of the list must be told; nil if nothing changed.
+        mutating func set(_ name: String, _ volume: Volume?) -> VolumeChange? {
+            let old = volumes[name]
+            if old == volume { return nil }
+            volumes[name] = volume
+            if let old, old.capacity != unknownSize { provisioned -= UInt128(old.capacity) }
+            if let volume, volume.capacity != unknownSize { provisioned += UInt128(volume.capacity) }
+            guard let volume else { return .removed(name) }
+            return old == nil ? .added(volume) : .changed(volume)
+        }
+    }
+
+    /// Unique on the host.
+    public nonisolated let name: String
+    nonisolated let context: PoolContext
+    private nonisolated let published: Mutex<Published>
+    let turnstile = Turnstile()
+    /// Refreshes go one by one, so that those who wait can share one.
+    let refreshes = Turnstile()
+    var type: PoolType
+    var backend: any Backend
+    /// Volumes somebody works on, and what is being done.
+    var claims: [String: Operation] = [:]
+    /// What is being done to the pool itself.
+    var lifecycle: Operation?
+    /// Entries that changed behind our back while somebody worked on them: looked at when the claim ends.
+    var unseen: Set<String> = []
+    /// Scans that run now.
+    var scans = 0
+    /// Entries that changed since the oldest running scan began: a scan's word on them is not the last.
+    var touched: Set<String> = []
+    var skipped: [String: String] = [:]
+    var waitingRefresh: Job?
+    var watcher: Task<Void, Never>?
+    var retrier: Task<Void, Never>?
+    var spaceMeasured: ContinuousClock.Instant?
+    private nonisolated let spaceFreshUntil = Mutex(ContinuousClock.now)
+
+    init(_ definition: PoolDefinition, type: PoolType, backend: any Backend, persistent: Bool, context: PoolContext) {
+        name = definition.name
+        self.type = type
+        self.backend = backend
+        self.context = context
+        var snapshot = PoolSnapshot(definition: definition)
+        snapshot.persistent = persistent
+        snapshot.stateSince = context.environment.now()
+        snapshot.targetPath = backend.targetPath
+        snapshot.capabilities = Operation.capabilities(of: type.backend, limits: (backend as? any Limited)?.limits ?? [:])
+        published = Mutex(Published(snapshot: snapshot))
+    }
+
+    /// The pool as it is now.
+    public nonisolated var snapshot: PoolSnapshot { published.withLock { $0.snapshot } }
+
+    /// The pool's volumes as they are now.
+    public nonisolated var volumes: [String: Volume] { published.withLock { $0.volumes } }
+
+    /// One volume as it is now.
+    public nonisolated func volume(_ name: String) -> Volume? { published.withLock { $0.volumes[name] } }
+
+    // MARK: - Publishing: the only places that change what readers see
+
+    func announce() { context.events.emit(.pool(self, snapshot)) }
+
+    func publish(_ change: (inout PoolSnapshot) -> Void) {
+        let now = context.environment.now()
+        let new = published.withLock { published -> PoolSnapshot? in
+            let old = published.snapshot
+            change(&published.snapshot)
+            if published.snapshot.state != old.state { published.snapshot.stateSince = now }
+            published.snapshot.warnings = SpaceWarnings.of(published.snapshot, before: old.warnings)
+            return published.snapshot == old ? nil : published.snapshot
+        }
+        if let new { context.events.emit(.pool(self, new)) }
+    }
+
+    func publish(state: PoolState, reason: String = "") {
+        publish { snapshot in
+            snapshot.state = state
+            snapshot.stateReason = reason
+        }
+    }
+
+    /// Applies what was found out about entries, and tells of it.
+    func apply(_ entries: [String: Entry]) {
+        let changes = published.withLock { published in
+            entries.compactMap { name, entry in
+                switch entry {
+                case .volume(let volume):
+                    skipped[name] = nil
+                    return published.set(name, volume)
+                case .skipped(let reason):
+                    skipped[name] = reason
+                    return published.set(name, nil)
+                case .absent:
+                    skipped[name] = nil
+                    return published.set(name, nil)
+                }
+            }
+        }
+        tell(changes)
+    }
+
+    /// Replaces the whole list, and tells of the difference.
+    func replace(_ volumes: [String: Volume]) {
+        let changes = published.withLock { published in
+            let gone = published.volumes.keys.filter { volumes[$0] == nil }
+            return gone.compactMap { published.set($0, nil) } + volumes.compactMap { published.set($0.key, $0.value) }
+        }
+        tell(changes)
+    }
+
+    private func tell(_ changes: [VolumeChange]) {
+        if !changes.isEmpty { context.events.emit(.volumes(pool: name, changes)) }
+        let (count, provisioned) = published.withLock { ($0.volumes.count, $0.provisioned) }
+        let reasons = skipped.sorted { $0.key < $1.key }.prefix(100).map { SkippedEntry(entry: $0.key, reason: $0.value) }
+        publish { snapshot in
+            snapshot.volumeCount = UInt32(clamping: count)
+            snapshot.provisioned = UInt64(min(provisioned, UInt128(unknownSize - 1)))
+            snapshot.skipped = reasons
+            snapshot.skippedCount = UInt32(clamping: skipped.count)
+        }
+    }
+
+    // MARK: - Space
+
+    /// Tells that somebody reads the pool's sizes: what is older than 5 s is measured again. Waits for nothing.
+    public nonisolated func spaceWasRead() {
+        let due = spaceFreshUntil.withLock { until in
+            guard ContinuousClock.now >= until else { return false }
+            until = .now + .seconds(5)
+            return true
+        }
+        if due { Task { await measure() } }
+    }
+
+    /// Measures and publishes the pool's sizes, if the pool is active and can tell.
+    func measure() async {
+        guard snapshot.state.isActive, let measuring = backend as? any SpaceMeasuring, let space = try? await measuring.measure() else {
+            return
+        }
+        guard snapshot.state.isActive else { return }
+        publish(space)
+    }
+
+    func publish(_ space: Space) {
+        spaceFreshUntil.withLock { $0 = .now + .seconds(5) }
+        publish { $0.space = space }
+    }
+}
+
+/// When a pool's space is worth a warning.
+enum SpaceWarnings {
+    /// A warning comes below its threshold and goes a hundredth above it, so that it does not flap.
+    static func of(_ pool: PoolSnapshot, before: [String]) -> [String] {
+        guard pool.state.isActive, pool.space.capacity != unknownSize, pool.space.capacity > 0 else { return [] }
+        var warnings: [String] = []
+        let free = Double(pool.space.available) / Double(pool.space.capacity)
+        for (warning, threshold) in [("space-low", 0.10), ("space-critical", 0.03)] {
+            if free < threshold + (before.contains(warning) ? 0.01 : 0) { warnings.append(warning) }
+        }
+        if pool.provisioned > pool.space.capacity { warnings.append("overcommitted") }
+        return warnings
+    }
+}

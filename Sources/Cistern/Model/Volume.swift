@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+/// What is known of one volume at one moment.
+public struct Volume: Sendable, Hashable {
+    /// What a volume is to the system.
+    public enum Kind: String, Sendable { case file, block, dir, network }
+    /// Whether the format was stated by somebody or read from the first bytes.
+    public enum FormatSource: String, Sendable { case declared, probed }
+    /// Where the volume is in its life.
+    public enum State: String, Sendable { case allocating, ready, error }
+
+    /// Unique in the pool.
+    public var name: String
+    public var kind: Kind = .file
+    /// Opaque, global, durable identity; empty while allocating.
+    public var key = ""
+    /// Where the volume's data is reached; empty while allocating.
+    public var path = ""
+    /// `raw`, `qcow2`, ...; empty when unknown.
+    public var format = ""
+    public var formatSource: FormatSource = .probed
+    public var state: State = .ready
+    /// Why the state is `error`; empty otherwise.
+    public var stateReason = ""
+    /// Bytes that a user of the volume sees.
+    public var capacity = unknownSize
+    /// Bytes that the volume occupies now.
+    public var allocation = unknownSize
+    /// Bytes from the volume's first to its last on the medium: a file's length.
+    public var physical = unknownSize
+    public var backingPath = ""
+    /// Encryption scheme (`luks2` ...); empty for none.
+    public var encryption = ""
+    /// Permission bits, 0 to 0o777.
+    public var mode: UInt32 = 0
+    /// Numeric user id.
+    public var owner: UInt32 = 0
+    /// Numeric group id.
+    public var group: UInt32 = 0
+    public var securityLabel = ""
+    /// Microseconds since the epoch; 0 is unknown.
+    public var modifyTime: UInt64 = 0
+    /// Microseconds since the epoch; 0 is unknown.
+    public var birthTime: UInt64 = 0
+    public var metadata: [String: String] = [:]
+    public var details: [String: Value] = [:]
+
+    /// A volume of that name of which nothing else is known yet.
+    public init(name: String) {
+        self.name = name
+    }
+}
+
+/// What a caller asks of a new volume.
+public struct VolumeRequest: Sendable, Hashable {
+    /// How much of the capacity is taken from the pool at once.
+    public enum Allocation: String, CaseIterable, Sendable {
+        /// Nothing: blocks come when they are written.
+        case sparse
+        /// Only the format's tables (qcow2).
+        case metadata
+        /// All of it reserved, without writing where the file system can.
+        case falloc
+        /// All of it written with zeros.
+        case full
+    }
+
+    /// Checked by ``checkName(_:of:)``.
+    public var name: String
+    /// Bytes, 1 to 2^63 - 1.
+    public var capacity: UInt64
+    public var format: String
+    public var allocation: Allocation
+    /// Bytes from the start that are reserved though `allocation` is `sparse`: libvirt's partial allocation. nil is none.
+    public var reserve: UInt64?
+    /// Permission bits, 0 to 0o777; nil leaves 0o600.
+    public var mode: UInt32?
+    /// Numeric user id; nil leaves the daemon's.
+    public var owner: UInt32?
+    /// Numeric group id; nil leaves the daemon's.
+    public var group: UInt32?
+
+    /// A request; the engine checks it.
+    public init(name: String, capacity: UInt64, format: String = "raw", allocation: Allocation = .sparse) {
+        self.name = name
+        self.capacity = capacity
+        self.format = format
+        self.allocation = allocation
+    }
+}
+
+/// New owner, group and mode of a volume; nil leaves what is there.
+public struct Permissions: Sendable, Hashable {
+    /// Permission bits, 0 to 0o777.
+    public var mode: UInt32?
+    /// Numeric user id.
+    public var owner: UInt32?
+    /// Numeric group id.
+    public var group: UInt32?
+
+    /// A change of what is not nil.
+    public init(mode: UInt32? = nil, owner: UInt32? = nil, group: UInt32? = nil) {
+        self.mode = mode
+        self.owner = owner
+        self.group = group
+    }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import XML
+
+/// What a document may contain: paths of elements (`target/path`) and attributes (`capacity/@unit`), below its root.
+struct Shape {
+    enum Rule {
+        /// Its text, or the attribute's value, is taken.
+        case value
+        /// The whole element is taken; it may occur any number of times.
+        case elements
+        /// Any number of times; each value is taken.
+        case values
+        /// Accepted with everything in it, and not looked at: the document's author states what only we can know.
+        case ignored
+    }
+
+    private(set) var rules: [String: Rule] = [:]
+    /// Elements that only hold others.
+    private(set) var containers: Set<String> = []
+
+    /// Allows a path, and elements around it.
+    mutating func allow(_ path: String, _ rule: Rule) {
+        rules[path] = rule
+        var parents = path.split(separator: "/")
+        parents.removeLast()
+        while !parents.isEmpty {
+            containers.insert(parents.joined(separator: "/"))
+            parents.removeLast()
+        }
+    }
+
+    /// Allows an element that may be empty.
+    mutating func allowContainer(_ path: String) { containers.insert(path) }
+}
+
+/// A document taken apart, strictly: what its shape does not allow is refused by name, and so is what comes twice.
+struct Flattened {
+    struct Text: Hashable {
+        let value: String
+        let line: Int
+    }
+
+    private(set) var values: [String: [Text]] = [:]
+    private(set) var elements: [Element] = []
+    private let shape: Shape
+    private var seen: Set<String> = []
+
+    /// - Throws: `invalidXML`.
+    init(_ root: Element, _ shape: Shape) throws(StorageError) {
+        self.shape = shape
+        try take(root, at: "")
+    }
+
+    /// The one value at a path.
+    func text(_ path: String) -> Text? { values[path]?.first }
+
+    private mutating func take(_ element: Element, at path: String) throws(StorageError) {
+        let prefix = path.isEmpty ? "" : path + "/"
+        for attribute in element.attributes {
+            let place = prefix + "@" + Self.label(attribute.name, attribute.namespace)
+            guard shape.rules[place] != nil else { throw Self.unknown("attribute", place, element.line) }
+            try keep(Text(value: attribute.value, line: element.line), at: place)
+        }
+        guard path.isEmpty || shape.containers.contains(path) else {
+            if let child = element.children.first {
+                throw Self.unknown("element", prefix + Self.label(child.name, child.namespace), child.line)
+            }
+            return try keep(Text(value: element.text, line: element.line), at: path)
+        }
+        if shape.rules[path] == .value {
+            try keep(Text(value: element.text, line: element.line), at: path)
+        } else if !element.text.isBlank {
+            throw Self.invalid(element.line, "text in the element \(element.name), which holds none; remove it")
+        }
+        for child in element.children { try takeChild(child, at: prefix + Self.label(child.name, child.namespace)) }
+    }
+
+    private mutating func takeChild(_ child: Element, at path: String) throws(StorageError) {
+        switch shape.rules[path] {
+        case .elements: elements.append(child)
+        case .values: try take(child, at: path)
+        case .ignored: try see(path, "element", child.line)
+        case .value:
+            try see("<\(path)>", "element", child.line)
+            try take(child, at: path)
+        case nil:
+            guard shape.containers.contains(path) else { throw Self.unknown("element", path, child.line) }
+            if !holdsList(path) { try see("<\(path)>", "element", child.line) }
+            try take(child, at: path)
+        }
+    }
+
+    /// Whether the element is repeated for the sake of an attribute that is a list.
+    private func holdsList(_ path: String) -> Bool {
+        shape.rules.contains { $0.value == .values && $0.key.hasPrefix(path + "/@") }
+    }
+
+    private mutating func keep(_ text: Text, at path: String) throws(StorageError) {
+        if shape.rules[path] != .values { try see(path, "value", text.line) }
+        values[path, default: []].append(text)
+    }
+
+    private mutating func see(_ path: String, _ noun: String, _ line: Int) throws(StorageError) {
+        guard seen.insert(path).inserted else {
+            throw Self.invalid(line, "the \(noun) \(path.filter { $0 != "<" && $0 != ">" }) is there twice; keep one of them")
+        }
+    }
+
+    /// How an element of a namespace is called in paths and messages.
+    static func label(_ name: String, _ namespace: String) -> String {
+        switch namespace {
+        case "": name
+        case cisternNamespace: "cistern:\(name)"
+        default: "{\(namespace)}\(name)"
+        }
+    }
+
+    static func unknown(_ noun: String, _ path: String, _ line: Int) -> StorageError {
+        invalid(line, "the \(noun) \(path) is not supported here; remove it")
+    }
+
+    static func invalid(_ line: Int, _ problem: String) -> StorageError {
+        StorageError(.invalidXML, "The XML cannot be used, line \(line): \(problem).")
+    }
+}
+
+/// The namespace of everything that libvirt has no word for.
+let cisternNamespace = "urn:cistern:1"
+
+/// Prints with the prefix `cistern`.
+let cisternWriter = Writer(prefixes: [cisternNamespace: "cistern"])
+
+/// Parses a document whose root must be `name`.
+func parseRoot(_ xml: String, _ name: String) throws(StorageError) -> Element {
+    let root: Element
+    do throws(XMLError) { root = try Document.parse(xml) } catch {
+        throw StorageError(.invalidXML, "The XML cannot be read: \(error).")
+    }
+    guard root.name == name, root.namespace.isEmpty else {
+        let found = Flattened.label(root.name, root.namespace)
+        throw Flattened.invalid(root.line, "the root is \(found), but \(name) is needed")
+    }
+    return root
+}
+
+extension String {
+    /// Nothing but white space.
+    var isBlank: Bool { allSatisfy(\.isWhitespace) }
+
+    /// Without white space at both ends, as numbers and words are read.
+    var trimmed: String {
+        var rest = self[...]
+        while rest.first?.isWhitespace == true { rest.removeFirst() }
+        while rest.last?.isWhitespace == true { rest.removeLast() }
+        return String(rest)
+    }
+}
