@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+public import Cistern
+import Glibc
+
+extension DirectoryPool: VolumeCreating, Recovering {
+    public static var creatableFormats: [String] { ["raw"] }
+
+    public func movesData(_ request: VolumeRequest) -> Bool {
+        bytesToTake(request) > 0
+    }
+
+    /// How much of the capacity is taken from the file system before the volume appears.
+    private func bytesToTake(_ request: VolumeRequest) -> UInt64 {
+        switch request.allocation {
+        case .sparse, .metadata: min(request.reserve ?? 0, request.capacity)
+        case .falloc, .full: request.capacity
+        }
+    }
+
+    /// A volume that nobody can see yet.
+    private struct Draft: Sendable {
+        let place: Place
+        let file: File
+        /// When it was new.
+        let status: FileStatus
+        /// nil if the file has no name at all.
+        let temporaryName: String?
+
+        func close() {
+            file.close()
+            place.directory.close()
+        }
+    }
+
+    public func create(_ request: VolumeRequest, _ progress: Progress) async throws(StorageError) -> Volume {
+        guard Self.creatableFormats.contains(request.format) else {
+            throw StorageError(
+                .notSupported,
+                "Pool \(definition.name) cannot create volumes of format “\(request.format)”; it can create \(Self.creatableFormats.joined(separator: ", "))."
+            )
+        }
+        try checkName(request.name, of: "volume")
+        let draft = try await makeDraft(request, progress)
+        do throws(StorageError) {
+            try await fill(draft, request, progress)
+            return try await publish(draft, request, progress)
+        } catch {
+            await discard(draft)
+            throw error
+        }
+    }
+
+    // MARK: - Steps
+
+    private func makeDraft(_ request: VolumeRequest, _ progress: Progress) async throws(StorageError) -> Draft {
+        let (place, nameless) = try await blocking.run(self.action("create", request.name)) { [self] in
+            let place = try openPlace()
+            try requireAbsent(request.name, in: place)
+            try requireSpace(bytesToTake(request), for: request.name, in: place)
+            let file = try makeNameless(in: place)
+            try file?.setSize(request.capacity)
+            return (place, try file.map { Draft(place: place, file: $0, status: try $0.status(), temporaryName: nil) })
+        }
+        if let nameless { return nameless }
+        let temporary = reservedPrefix + hex(UInt64.random(in: 0x1000_0000_0000_0000 ... .max))
+        try await progress.journal("temporary \(temporary)")
+        let draft = try await blocking.run(self.action("create", request.name)) {
+            let file = try place.directory.make(temporary)
+            return Draft(place: place, file: file, status: try file.status(), temporaryName: temporary)
+        }
+        do throws(StorageError) {
+            try await blocking.run(self.action("create", request.name)) { try draft.file.setSize(request.capacity) }
+        } catch {
+            await discard(draft)
+            throw error
+        }
+        return draft
+    }
+
+    private func makeNameless(in place: Place) throws -> File? {
+        guard tuning.namelessFiles else { return nil }
+        do throws(Errno) { return try place.directory.makeNameless() } catch {
+            guard [EOPNOTSUPP, EISDIR, EINVAL, ENOENT, ENOSYS].contains(error.code) else { throw error }
+            return nil
+        }
+    }
+
+    private func requireAbsent(_ name: String, in place: Place) throws {
+        do throws(Errno) { _ = try place.directory.status(of: name) } catch {
+            if error.code == ENOENT { return }
+            throw error
+        }
+        throw exists(name)
+    }
+
+    func exists(_ name: String) -> StorageError {
+        StorageError(.exists, "Directory \(targetPath) of pool \(definition.name) already has an entry \(name); choose another name.")
+    }
+
+    func requireSpace(_ bytes: UInt64, for name: String, in place: Place) throws {
+        let available = try place.directory.space().available
+        guard bytes > available else { return }
+        throw StorageError(
+            .noSpace,
+            "Pool \(definition.name) has \(available) bytes available, and volume \(name) needs \(bytes); free some space or make it smaller."
+        )
+    }
+
+    private func fill(_ draft: Draft, _ request: VolumeRequest, _ progress: Progress) async throws(StorageError) {
+        let bytes = bytesToTake(request)
+        guard bytes > 0 else { return }
+        let filler = SpaceFiller(blocking: blocking, file: draft.file, action: action("allocate", request.name), company: company)
+        progress.total(bytes)
+        progress.phase("allocating")
+        let reserved = try await filler.reserve(0..<bytes, growing: true, progress)
+        guard request.allocation == .full || !reserved else {
+            progress.result("method", .string("fallocate"))
+            return progress.advance(bytes)
+        }
+        if !reserved, request.allocation != .full {
+            progress.result("fallback-reason", .string("the file system cannot reserve space, so zeros were written"))
+        }
+        progress.result("method", .string("zeros"))
+        progress.phase("writing")
+        try await filler.writeZeros(0..<bytes, progress)
+        progress.phase("syncing")
+        try await blocking.runBulk(self.action("sync", request.name)) { try draft.file.sync() }
+    }
+
+    private func publish(_ draft: Draft, _ request: VolumeRequest, _ progress: Progress) async throws(StorageError) -> Volume {
+        // From here on it is done: who cancels now is told so.
+        progress.phase("publishing", cancellable: false)
+        try progress.checkCancelled()
+        try await progress.journal(PublicationNote(draft.status, name: request.name).line)
+        let volume = try await blocking.run(self.action("create", request.name)) { [self] in
+            try draft.file.setAttributes(mode: request.mode ?? 0o600, owner: request.owner, group: request.group)
+            let status = try draft.file.status()
+            let key = try draft.place.keys.key(of: draft.file, status)
+            try give(draft, request.name)
+            return self.volume(request.name, status, key: key, draft.place)
+        }
+        do throws(StorageError) {
+            try await syncs.sync(draft.file, in: draft.place.directory, action("create", request.name)) { draft.close() }
+        } catch {
+            try? await blocking.run("clean up") { [self] in try openPlace().directory.remove(request.name) }
+            throw error
+        }
+        return volume
+    }
+
+    /// On the lane: gives the draft its name.
+    private func give(_ draft: Draft, _ name: String) throws {
+        do throws(Errno) {
+            if let temporary = draft.temporaryName {
+                try draft.place.directory.rename(temporary, to: name)
+            } else {
+                try draft.place.directory.link(draft.file, as: name)
+            }
+        } catch {
+            if error.code == EEXIST { throw exists(name) }
+            throw error
+        }
+    }
+
+    /// Leaves nothing of the draft. In a task of its own, since the caller's may be cancelled.
+    private func discard(_ draft: Draft) async {
+        let blocking = blocking
+        await Task {
+            // What cannot be removed now, because the file system hangs, the journal still knows.
+            try? await blocking.run("clean up") {
+                draft.file.close()
+                if let temporary = draft.temporaryName { try draft.place.directory.remove(temporary) }
+                draft.place.directory.close()
+            }
+        }.value
+    }
+
+    // MARK: - After a crash
+
+    public func recover(_ notes: [String]) async throws(StorageError) -> Bool {
+        try await blocking.run(self.action("recover", nil)) { [self] in
+            let place = try openPlace()
+            for note in notes.compactMap(PublicationNote.init) {
+                guard let status = try? place.directory.status(of: note.name), note.matches(status) else { continue }
+                try place.directory.sync()
+                return true
+            }
+            for note in notes where note.hasPrefix("temporary " + reservedPrefix) {
+                try? place.directory.remove(String(note.dropFirst("temporary ".count)))
+            }
+            try place.directory.sync()
+            return false
+        }
+    }
+}
+
+/// What the journal holds of a volume that is about to appear: `link INODE BIRTH NAME`.
+private struct PublicationNote {
+    let inode: UInt64
+    let born: Int64
+    let name: String
+
+    init(_ status: FileStatus, name: String) {
+        inode = status.identity.inode
+        born = status.born
+        self.name = name
+    }
+
+    init?(_ line: String) {
+        let parts = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
+        guard parts.count == 4, parts[0] == "link", let inode = UInt64(parts[1]), let born = Int64(parts[2]) else { return nil }
+        self.inode = inode
+        self.born = born
+        name = String(parts[3])
+    }
+
+    var line: String { "link \(inode) \(born) \(name)" }
+
+    func matches(_ status: FileStatus) -> Bool { status.isRegular && status.identity.inode == inode && status.born == born }
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+public import Cistern
+import Glibc
+
+extension DirectoryPool {
+    /// Bytes whose blocks are freed in no time.
+    private static let quicklyFreed: UInt64 = 16 << 20
+
+    public func delete(_ volume: Volume, _ progress: Progress) async throws(StorageError) {
+        let (place, reference, lease) = try await blocking.run(self.action("delete", volume.name)) { [self] in
+            let place = try openPlace()
+            let (reference, status) = try self.reference(to: volume, in: place)
+            let lease = try self.lease(reference, volume, excluding: .opening)
+            guard try place.directory.status(of: volume.name).identity == status.identity else { throw gone(volume) }
+            try place.directory.remove(volume.name)
+            return (place, reference, lease)
+        }
+        let isSmall = volume.allocation <= Self.quicklyFreed
+        try await syncs.sync(nil, in: place.directory, action("delete", volume.name)) {
+            place.directory.close()
+            guard isSmall else { return }
+            lease.close()
+            reference.close()
+        }
+        if isSmall { return }
+        // The last one to close the file waits until its blocks are free, which takes long for a large one.
+        let action = action("free the blocks of", volume.name)
+        try? await blocking.runBulk(action) {
+            lease.close()
+            reference.close()
+        }
+    }
+
+    /// On the lane: makes sure that nobody else does with the volume what is excluded.
+    func lease(
+        _ reference: FileReference, _ volume: Volume, writable: Bool = false, excluding: Lease.Exclusion
+    ) throws -> Lease {
+        do { return try Lease(reference, path: path(of: volume.name), writable: writable, excluding: excluding) } catch let taken
+            as Lease.Taken
+        {
+            throw busy(volume.name, taken)
+        }
+    }
+}
+
+extension DirectoryPool: VolumeRenaming {
+    public func rename(_ volume: Volume, to name: String) async throws(StorageError) -> Volume {
+        try checkName(name, of: "volume")
+        let (place, renamed) = try await blocking.run(self.action("rename", volume.name)) { [self] in
+            let place = try openPlace()
+            let (reference, before) = try self.reference(to: volume, in: place)
+            do throws(Errno) { try place.directory.rename(volume.name, to: name) } catch {
+                if error.code == EEXIST { throw exists(name) }
+                throw error
+            }
+            guard try place.directory.status(of: name).identity == before.identity else {
+                // Somebody put another file there in between: it gets its name back.
+                try? place.directory.rename(name, to: volume.name)
+                throw gone(volume)
+            }
+            return (place, self.volume(name, try reference.status(), key: volume.key, place))
+        }
+        do throws(StorageError) {
+            try await syncs.sync(nil, in: place.directory, action("rename", volume.name)) { place.directory.close() }
+        } catch {
+            try? await blocking.run("clean up") { [self] in try openPlace().directory.rename(name, to: volume.name) }
+            throw error
+        }
+        return renamed
+    }
+}
+
+extension DirectoryPool: VolumePermitting {
+    public func setPermissions(_ volume: Volume, _ permissions: Permissions) async throws(StorageError) -> Volume {
+        if let mode = permissions.mode, mode > 0o777 {
+            throw StorageError(.invalidArguments, "Mode 0\(String(mode, radix: 8)) has bits above 0777; give permission bits only.")
+        }
+        return try await blocking.run(self.action("change the permissions of", volume.name)) { [self] in
+            let place = try openPlace()
+            let (reference, before) = try self.reference(to: volume, in: place)
+            if permissions.owner != nil || permissions.group != nil {
+                try reference.setOwner(permissions.owner, group: permissions.group)
+            }
+            // A new owner must not find set-user-id bits, which nobody asked to keep.
+            let mode = permissions.mode ?? before.mode & 0o777
+            do throws(Errno) { try reference.setMode(mode) } catch {
+                try? reference.setOwner(before.owner, group: before.group)
+                throw error
+            }
+            return self.volume(volume.name, try reference.status(), key: volume.key, place)
+        }
+    }
+}
+
+extension DirectoryPool: VolumeOpening {
+    public func open(_ volume: Volume, read: Bool, write: Bool) async throws(StorageError) -> Int32 {
+        guard read || write else {
+            throw StorageError(.invalidArguments, "Volume \(volume.name) cannot be opened for nothing; ask for reading, writing or both.")
+        }
+        let file = try await blocking.run(self.action("open", volume.name)) { [self] in
+            let place = try openPlace()
+            let (reference, _) = try self.reference(to: volume, in: place)
+            // Ends before the file is opened, or we would wait for ourselves.
+            if write {
+                let lease = try self.lease(reference, volume, excluding: .writing)
+                lease.close()
+            }
+            let file = try reference.open(write ? (read ? O_RDWR : O_WRONLY) : O_RDONLY)
+            file.setBlocking()
+            return file
+        }
+        return file.release()
+    }
+}
+
+extension DirectoryPool: VolumeResizing {
+    /// A volume that is about to get another size.
+    private struct Subject: Sendable {
+        let place: Place
+        let file: File
+        let before: FileStatus
+        let lease: Lease
+
+        func close() {
+            lease.end()
+            file.close()
+            place.directory.close()
+        }
+    }
+
+    public func resize(
+        _ volume: Volume, to capacity: UInt64, allowShrink: Bool, allocate: Bool, _ progress: Progress
+    ) async throws(StorageError) -> Volume {
+        let subject = try await beginResize(volume, to: capacity, allowShrink: allowShrink, allocate: allocate)
+        let old = subject.before.size
+        do throws(StorageError) {
+            if allocate, capacity > old { try await fill(subject, volume, old..<capacity, progress) }
+            return try await blocking.runBulk(self.action("resize", volume.name)) { [self] in
+                if capacity != old {
+                    try subject.file.setSize(capacity)
+                    try subject.file.sync()
+                }
+                defer { subject.close() }
+                return self.volume(volume.name, try subject.file.status(), key: volume.key, subject.place)
+            }
+        } catch {
+            await undo(subject)
+            throw error
+        }
+    }
+
+    private func beginResize(
+        _ volume: Volume, to capacity: UInt64, allowShrink: Bool, allocate: Bool
+    ) async throws(StorageError) -> Subject {
+        try await blocking.run(self.action("resize", volume.name)) { [self] in
+            let place = try openPlace()
+            let (reference, status) = try self.reference(to: volume, in: place)
+            if capacity < status.size, !allowShrink {
+                throw StorageError(
+                    .shrinkRefused,
+                    "Volume \(volume.name) in pool \(definition.name) has \(status.size) bytes and would lose data at \(capacity); allow shrinking if that is wanted."
+                )
+            }
+            if allocate, capacity > status.size { try requireSpace(capacity - status.size, for: volume.name, in: place) }
+            let lease = try self.lease(reference, volume, writable: true, excluding: .opening)
+            guard let file = lease.file else { throw Errno(EACCES) }
+            return Subject(place: place, file: file, before: status, lease: lease)
+        }
+    }
+
+    private func fill(
+        _ subject: Subject, _ volume: Volume, _ range: Range<UInt64>, _ progress: Progress
+    ) async throws(StorageError) {
+        subject.lease.end()  // this may take longer than the kernel lets others wait
+        let filler = SpaceFiller(blocking: blocking, file: subject.file, action: action("resize", volume.name), company: company)
+        progress.total(UInt64(range.count))
+        progress.phase("allocating")
+        // Beyond the file's end, so that its size changes once, when all is there.
+        if try await filler.reserve(range, growing: false, progress) { return progress.advance(UInt64(range.count)) }
+        progress.phase("writing")
+        try await filler.writeZeros(range, progress)
+    }
+
+    /// Gives back what was reserved. In a task of its own, since the caller's may be cancelled.
+    private func undo(_ subject: Subject) async {
+        let blocking = blocking
+        await Task {
+            try? await blocking.runBulk("undo the resizing") {
+                defer { subject.close() }
+                try subject.file.setSize(subject.before.size)
+            }
+        }.value
+    }
+}

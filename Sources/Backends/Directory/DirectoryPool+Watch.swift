@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+public import Cistern
+import EventLoop
+import Glibc
+
+extension DirectoryPool: Watching {
+    /// NFS, SMB, CIFS, Ceph, AFS, 9p, Lustre, GFS2, OCFS2: other hosts change them, and inotify does not see it.
+    private static let sharedFilesystems: Set<UInt64> = [
+        0x6969, 0x517B, 0xFE53_4D42, 0xFF53_4D42, 0x00C3_6400, 0x5346_414F, 0x0102_1997, 0x0BD0_0BD0, 0x0116_1970, 0x7461_636F,
+    ]
+    private static let fuse: UInt64 = 0x6573_5546
+
+    public func watch() async throws(StorageError) -> (kind: WatchKind, changes: AsyncStream<Change>) {
+        let place = try await blocking.run(self.action("watch", nil)) { [self] in
+            let place = try openPlace()
+            if try isShared(place.directory) {
+                throw StorageError(.notSupported, "Directory \(targetPath) is on a file system that other hosts can change unseen.")
+            }
+            return place
+        }
+        let holder = Locked<Inotify.Watch?>(nil)
+        let queue = ChangeQueue { [inotify] in
+            Task { @LoopActor in
+                if let watch = holder.withLock({ $0 }) { inotify.remove(watch) }
+            }
+        }
+        let watch = try await inotify.add(place.directory, on: blocking, action("watch", nil)) { [weak self, weak queue] happening in
+            guard let self, let queue else { return }
+            for change in changes(happening) { queue.put(change) }
+        }
+        holder.withLock { $0 = watch }
+        state.withLock { state in
+            state.watches = state.watches.filter { $0.value.queue != nil }
+            state.watches[ObjectIdentifier(queue)] = WeakQueue(queue: queue)
+        }
+        return (.inotify, queue.stream())
+    }
+
+    /// A queue that lives as long as its stream.
+    struct WeakQueue { weak var queue: ChangeQueue? }
+
+    func endWatches() async {
+        let queues = state.withLock { state in
+            defer { state.watches = [:] }
+            return state.watches.values.compactMap(\.queue)
+        }
+        for queue in queues { queue.finish() }
+    }
+
+    private func isShared(_ directory: Directory) throws(Errno) -> Bool {
+        let magic = try directory.space().magic
+        // A FUSE file system without a disk below it is most often a network's.
+        if magic == Self.fuse { return try directory.status().identity.major == 0 }
+        return Self.sharedFilesystems.contains(magic)
+    }
+
+    /// What consumers are told.
+    private func changes(_ happening: Inotify.Happening) -> [Change] {
+        switch happening {
+        case .entry(let name): return name.hasPrefix(reservedPrefix) ? [] : [.entry(name)]
+        case .gone(let name):
+            if name.hasPrefix(reservedPrefix) { return [] }
+            // The file may live on under a name that was not shown so far.
+            return isShared(name) ? [.everything] : [.entry(name)]
+        case .renamed(let old, let new):
+            if isShared(old) { return [.everything] }
+            switch (old.hasPrefix(reservedPrefix), new.hasPrefix(reservedPrefix)) {
+            case (false, false): return [.renamed(old, new)]
+            case (true, false): return [.entry(new)]
+            case (false, true): return [.entry(old)]
+            case (true, true): return []
+            }
+        case .everything: return [.everything]
+        case .lost(let why): return [.lost("Directory \(targetPath) \(why).")]
+        }
+    }
+
+    private func isShared(_ name: String) -> Bool { state.withLock { $0.sharedNames.contains(name) } }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+public import Cistern
+public import EventLoop
+import Glibc
+
+/// Volumes are the regular files of one directory.
+///
+/// The directory is opened anew for every operation and must then be the one that was started, whatever its path leads to by
+/// then: a pool keeps no file system from being unmounted, and never works in the wrong place.
+public final class DirectoryPool: Backend, Limited {
+    /// How the pool treats its file system; tests turn things off that theirs has.
+    public struct Tuning: Sendable {
+        /// Whether new volumes are built without a name where the file system can (O_TMPFILE).
+        public var namelessFiles = true
+        /// How long a system call may take before the directory is taken for hung.
+        public var patience = Duration.seconds(10)
+
+        public init() {}
+    }
+
+    struct State {
+        /// What was started; nil while stopped.
+        var identity: FileStatus.Identity?
+        /// What entries looked like when they were last read, volumes only.
+        var stamps: [String: Stamp] = [:]
+        /// Names that share their file with another name in the directory.
+        var sharedNames: Set<String> = []
+        var watches: [ObjectIdentifier: WeakQueue] = [:]
+    }
+
+    public let targetPath: String
+    public var limits: [Operation: String] { [:] }
+    let definition: PoolDefinition
+    let tuning: Tuning
+    let blocking: Blocking
+    let inotify: Inotify
+    let company = SpaceFiller.Company()
+    let syncs: SyncQueue
+    let state = Locked(State())
+
+    /// - Parameters:
+    ///   - lane: where everything runs that may block.
+    ///   - inotify: shared by all pools.
+    /// - Throws: `invalidArguments` if `target.path` is missing or no absolute path.
+    public init(_ definition: PoolDefinition, lane: Lane, inotify: Inotify, tuning: Tuning = Tuning()) throws(StorageError) {
+        self.definition = definition
+        self.inotify = inotify
+        self.tuning = tuning
+        targetPath = try Self.checkedPath(definition)
+        blocking = Blocking(lane: lane, place: "directory \(targetPath)", patience: tuning.patience)
+        syncs = SyncQueue(blocking)
+    }
+
+    private static func checkedPath(_ definition: PoolDefinition) throws(StorageError) -> String {
+        func refuse(_ why: String) -> StorageError { StorageError(.invalidArguments, "Pool \(definition.name): target.path \(why).") }
+        guard let path = definition.string("target.path"), !path.isEmpty else {
+            throw refuse("is missing; name the directory of the pool")
+        }
+        guard path.utf8.first == UInt8(ascii: "/") else { throw refuse("“\(path)” is relative; give an absolute path") }
+        guard !path.utf8.contains(0) else { throw refuse("contains a NUL character; name the directory of the pool") }
+        guard path.utf8.count < Int(PATH_MAX) else { throw refuse("is longer than \(PATH_MAX - 1) bytes; use a shorter path") }
+        let trimmed = path.utf8.reversed().drop { $0 == UInt8(ascii: "/") }.reversed()
+        return trimmed.isEmpty ? "/" : String(decoding: Array(trimmed), as: UTF8.self)
+    }
+
+    public func start(_ progress: Progress) async throws(StorageError) -> String {
+        let identity = try await blocking.run(self.action("start", nil)) { [self] in
+            try openDirectory().status().identity
+        }
+        let isAnother = state.withLock { state in
+            defer { state.identity = identity }
+            return state.identity != nil && state.identity != identity
+        }
+        if isAnother { forgetEntries() }
+        return identity.description
+    }
+
+    public func stop(_ progress: Progress) async throws(StorageError) {
+        state.withLock { $0.identity = nil }
+        forgetEntries()
+        await endWatches()
+    }
+
+    private func forgetEntries() {
+        state.withLock { state in
+            state.stamps = [:]
+            state.sharedNames = []
+        }
+    }
+
+    // MARK: - For all operations
+
+    /// The open directory and what gives its files their keys.
+    struct Place: Sendable {
+        let directory: Directory
+        let keys: FileKeys
+    }
+
+    /// On the lane: the pool's directory.
+    ///
+    /// - Throws: `unavailable` if it is not there, or another one is in its place.
+    func openPlace() throws -> Place {
+        let directory = try openDirectory()
+        if let expected = state.withLock({ $0.identity }), try directory.status().identity != expected {
+            throw StorageError(
+                .unavailable,
+                "Directory \(targetPath) of pool \(definition.name) is not the one that was started any more; stop and start the pool.")
+        }
+        return Place(directory: directory, keys: try FileKeys(for: directory))
+    }
+
+    func openDirectory() throws -> Directory {
+        do throws(Errno) { return try Directory.open(targetPath) } catch {
+            let wayOut =
+                switch error.code {
+                case ENOENT: "does not exist; create it, or build the pool"
+                case ENOTDIR: "is not a directory; remove what is there, or give the pool another path"
+                default: "cannot be opened: \(error.text)"
+                }
+            throw StorageError(.unavailable, "Directory \(targetPath) of pool \(definition.name) \(wayOut).")
+        }
+    }
+
+    /// A hold on the volume's file.
+    ///
+    /// - Throws: `notFound` unless the name still is the file with the volume's key.
+    func reference(to volume: Volume, in place: Place) throws -> (FileReference, FileStatus) {
+        let reference: FileReference
+        do throws(Errno) { reference = try place.directory.look(at: volume.name) } catch {
+            if error.code == ENOENT || error.code == ELOOP { throw gone(volume) }
+            throw error
+        }
+        let status = try reference.status()
+        guard status.isRegular, try place.keys.key(of: reference, status) == volume.key else { throw gone(volume) }
+        return (reference, status)
+    }
+
+    func gone(_ volume: Volume) -> StorageError {
+        StorageError(
+            .notFound,
+            "Pool \(definition.name) has another file under the name \(volume.name), or none, any more; look the volume up again.")
+    }
+
+    func busy(_ volume: String, _ taken: Lease.Taken) -> StorageError {
+        let names = taken.holders.prefix(3).map(\.description) + (taken.holders.count > 3 ? ["\(taken.holders.count - 3) more"] : [])
+        let holders = names.isEmpty ? "in another process" : "in " + names.joined(separator: ", ")
+        return StorageError(.busy, "Volume \(volume) in pool \(definition.name) is open \(holders); close it there first.")
+    }
+
+    /// For messages: continues "Cannot".
+    func action(_ verb: String, _ volume: String?) -> String {
+        if let volume { "\(verb) volume \(volume) in pool \(definition.name)" } else { "\(verb) pool \(definition.name) in \(targetPath)" }
+    }
+
+    func path(of name: String) -> String { targetPath == "/" ? "/" + name : targetPath + "/" + name }
+}

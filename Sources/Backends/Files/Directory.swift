@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import CLinux
+import Glibc
+
+/// An open directory. What is in it is reached by names relative to the descriptor, never through symbolic links.
+final class Directory: Descriptor, @unchecked Sendable {
+    /// Opens a directory by its absolute path. Symbolic links on the way are the administrator's business, and followed.
+    static func open(_ path: String) throws(Errno) -> Directory {
+        Directory(owning: try checked(linux_open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0)))
+    }
+
+    /// What the entry is; a symbolic link is not followed.
+    func status(of name: String) throws(Errno) -> FileStatus {
+        try FileStatus(at: raw, name, Int32(AT_SYMLINK_NOFOLLOW))
+    }
+
+    /// A hold on the entry that reads and changes nothing: it can be asked what it is before anything is opened.
+    func look(at name: String) throws(Errno) -> FileReference {
+        FileReference(owning: try checked(linux_open_beneath(raw, name, linux_O_PATH | O_NOFOLLOW, 0)))
+    }
+
+    /// A new file without a name. `EOPNOTSUPP` (or `EISDIR`, `EINVAL`) where the file system has none.
+    func makeNameless(direct: Bool = false) throws(Errno) -> File {
+        let flags = linux_O_TMPFILE | O_RDWR | (direct ? linux_O_DIRECT : 0)
+        return File(owning: try checked(linux_open_beneath(raw, ".", flags, 0o600)))
+    }
+
+    /// A new file under a name; `EEXIST` if there is one.
+    func make(_ name: String, direct: Bool = false) throws(Errno) -> File {
+        let flags = O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | (direct ? linux_O_DIRECT : 0)
+        return File(owning: try checked(linux_open_beneath(raw, name, flags, 0o600)))
+    }
+
+    /// Names a nameless file; `EEXIST` rather than replace.
+    func link(_ file: File, as name: String) throws(Errno) { _ = try checked(linux_link_descriptor(file.raw, raw, name)) }
+
+    /// Renames inside the directory; `EEXIST` rather than replace.
+    func rename(_ old: String, to new: String) throws(Errno) {
+        if linux_rename_new(raw, old, raw, new) == 0 { return }
+        guard errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP else { throw Errno.last }
+        // A file system without RENAME_NOREPLACE: a link never replaces either.
+        _ = try checked(linkat(raw, old, raw, new, 0))
+        _ = try checked(unlinkat(raw, old, 0))
+    }
+
+    /// Removes a name that is no directory.
+    func remove(_ name: String) throws(Errno) { _ = try checked(unlinkat(raw, name, 0)) }
+}
+
+/// A file held by an O_PATH descriptor: it stays this file whatever happens to its name.
+final class FileReference: Descriptor, @unchecked Sendable {
+    /// Opens the same file with rights. Ask ``Descriptor/status(synchronized:)`` first: anything but a regular file may block or react.
+    func open(_ flags: Int32) throws(Errno) -> File {
+        File(owning: try checked(linux_reopen(raw, flags | O_NONBLOCK | O_NOCTTY)))
+    }
+
+    func setOwner(_ owner: UInt32?, group: UInt32?) throws(Errno) {
+        let keep = UInt32.max
+        _ = try checked(fchownat(raw, "", owner ?? keep, group ?? keep, linux_AT_EMPTY_PATH))
+    }
+
+    func setMode(_ mode: UInt32) throws(Errno) {
+        // fchmod refuses O_PATH descriptors.
+        _ = try checked(chmod("/proc/self/fd/\(raw)", mode))
+    }
+}

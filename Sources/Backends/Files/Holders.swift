@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import CLinux
+import Glibc
+
+/// Somebody who has a file open.
+struct Holder: Sendable, Hashable, CustomStringConvertible {
+    /// 0 for the kernel.
+    let pid: Int32
+    let command: String
+    let writes: Bool
+
+    var description: String { pid == 0 ? command : "process \(pid) (\(command))" }
+}
+
+/// Finds who has files open. Slow (it looks at every descriptor of every process), so only asked when the answer is wanted.
+enum Holders {
+    /// Everybody but this process who has the file open. Blocks on nothing but /proc and /sys.
+    static func of(_ file: FileStatus.Identity, path: String) -> [Holder] {
+        var holders = loopDevices(path)
+        guard let processes = try? Directory.open("/proc") else { return holders }
+        let own = getpid()
+        for entry in (try? processes.entries()) ?? [] {
+            guard let pid = Int32(entry.name), pid != own else { continue }
+            if let writes = holds(pid, file) { holders.append(Holder(pid: pid, command: command(of: pid), writes: writes)) }
+        }
+        return holders
+    }
+
+    /// nil if the process does not have the file open; otherwise whether it may write to it.
+    private static func holds(_ pid: Int32, _ file: FileStatus.Identity) -> Bool? {
+        guard let descriptors = try? Directory.open("/proc/\(pid)/fd") else { return nil }
+        var found = false
+        for entry in (try? descriptors.entries()) ?? [] {
+            guard descriptors.isOpen(file, as: entry.name) else { continue }
+            found = true
+            if isWritable(pid, entry.name) { return true }
+        }
+        return found ? false : nil
+    }
+
+    private static func isWritable(_ pid: Int32, _ descriptor: String) -> Bool {
+        let lines = (read("/proc/\(pid)/fdinfo/\(descriptor)") ?? "").split(separator: "\n")
+        guard let line = lines.first(where: { $0.hasPrefix("flags:") }) else { return false }
+        let digits = line.dropFirst("flags:".count).drop { $0 == " " || $0 == "\t" }
+        return Int32(digits, radix: 8).map { $0 & O_ACCMODE != O_RDONLY } ?? false
+    }
+
+    private static func command(of pid: Int32) -> String {
+        let name = read("/proc/\(pid)/comm") ?? ""
+        return name.hasSuffix("\n") ? String(name.dropLast()) : name
+    }
+
+    private static func loopDevices(_ path: String) -> [Holder] {
+        guard let devices = try? Directory.open("/sys/block") else { return [] }
+        let names = ((try? devices.entries()) ?? []).map(\.name).filter { $0.hasPrefix("loop") }
+        return names.filter { read("/sys/block/\($0)/loop/backing_file") == path + "\n" }.map {
+            Holder(pid: 0, command: "loop device /dev/\($0)", writes: true)
+        }
+    }
+
+    /// The beginning of a small file of the kernel's.
+    private static func read(_ path: String) -> String? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { buffer in
+            let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+            return count < 0 ? nil : String(decoding: buffer.prefix(count), as: UTF8.self)
+        }
+    }
+}
+
+extension Directory {
+    /// Whether the magic link `name` in a process's fd directory is this file. Asks no server: it may be on a hung file system.
+    fileprivate func isOpen(_ file: FileStatus.Identity, as name: String) -> Bool {
+        (try? FileStatus(at: raw, name, linux_AT_STATX_DONT_SYNC))?.identity == file
+    }
+}

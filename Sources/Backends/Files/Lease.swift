@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import CLinux
+import Glibc
+
+/// Knowledge that nobody else has a file open, kept true for a moment: whoever opens the file waits until the lease ends.
+///
+/// Costs two system calls. Only when that says no, or where there are no leases, /proc is read to name the holders.
+final class Lease: Sendable {
+    /// What nobody else may be doing.
+    enum Exclusion: Sendable {
+        case opening, writing
+    }
+
+    /// Somebody is.
+    struct Taken: Error {
+        let holders: [Holder]
+    }
+
+    /// The file, open with the rights asked for; nil if they could not be had and the lease is but a look into /proc.
+    let file: File?
+    private let isHeld: Bool
+
+    /// - Parameters:
+    ///   - reference: a regular file.
+    ///   - path: where it is, to find out about loop devices.
+    /// - Throws: ``Taken``, ``Errno``.
+    init(_ reference: FileReference, path: String, writable: Bool = false, excluding: Exclusion) throws {
+        let identity = try reference.status().identity
+        let open = try Self.open(reference, writable: writable)
+        if let open {
+            for attempt in 1...2 {
+                if linux_lease(open.raw, excluding == .opening ? F_WRLCK : F_RDLCK) == 0 {
+                    file = open
+                    isHeld = true
+                    return
+                }
+                guard errno == EAGAIN else { break }
+                let holders = Holders.of(identity, path: path)
+                // Who only had a short look may be gone by now.
+                if attempt == 2 || !holders.isEmpty { throw Taken(holders: holders) }
+            }
+        }
+        let holders = Holders.of(identity, path: path).filter { excluding == .opening || $0.writes }
+        if !holders.isEmpty { throw Taken(holders: holders) }
+        file = open
+        isHeld = false
+    }
+
+    private static func open(_ reference: FileReference, writable: Bool) throws -> File? {
+        do throws(Errno) { return try reference.open(writable ? O_RDWR : O_RDONLY) } catch {
+            switch error.code {
+            case EWOULDBLOCK, ETXTBSY: throw Taken(holders: [])  // somebody's lease, or a program that runs
+            case EACCES where !writable: return nil
+            default: throw error
+            }
+        }
+    }
+
+    /// Lets those go on who waited to open the file.
+    func end() {
+        if isHeld, let file { _ = linux_lease(file.raw, F_UNLCK) }
+    }
+
+    /// Ends the lease and closes the file. May block on some file systems.
+    func close() {
+        end()
+        file?.close()
+    }
+
+    deinit { end() }
+}
