@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+public import Bus
+public import Cistern
+public import EventLoop
+public import Logging
+
+/// The engine as the bus sees it: objects, methods, signals. Translates, decides nothing.
+@LoopActor public final class Face {
+    let engine: Engine
+    let connection: Connection
+    let authority: Authority
+    let version: String
+    let statistics: @Sendable () -> [String: UInt64]
+    private(set) var server: ObjectServer
+    private(set) var publisher: Publisher
+
+    /// The name that clients talk to.
+    public nonisolated static let busName = "org.cistern1"
+
+    /// Exports everything on the connection; the name is not requested yet.
+    ///
+    /// - Parameters:
+    ///   - ownUID: the user that the service runs as, who may do what root may.
+    ///   - statistics: more numbers about the process, for `GetStatistics`.
+    public init(
+        _ engine: Engine, on connection: Connection, ownUID: UInt32, version: String, logger: Logger,
+        statistics: @escaping @Sendable () -> [String: UInt64] = { [:] }
+    ) {
+        let authority = Authority(ownUID: ownUID)
+        self.engine = engine
+        self.connection = connection
+        self.authority = authority
+        self.version = version
+        self.statistics = statistics
+        server = ObjectServer(
+            connection,
+            authorize: { call, action, _ in try await authority.require(action, of: call) },
+            describe: { error in
+                switch error {
+                case let error as BusError: error
+                case let error as StorageError: BusError(error)
+                default: BusError.failed("The service met an error that it has no name for: \(error).")
+                }
+            })
+        publisher = Publisher(engine.events, server, logger: logger)
+        publisher.face = self
+        server.addManager(at: Paths.pools, hint: "read the pools one by one")
+        server.addManager(at: Paths.jobs, hint: "read the jobs one by one")
+        server.export(ManagerObject(face: self), at: Paths.manager, [Interfaces.manager])
+        publisher.start()
+    }
+
+    /// Exports `org.freedesktop.LogControl1`.
+    ///
+    /// - Parameter setLevel: takes a syslog name ("info", "debug"); false if it knows none such.
+    public func exportLogControl(
+        level: @escaping @LoopActor () -> String, setLevel: @escaping @LoopActor (String) -> Bool, target: String
+    ) {
+        let control = LogControl(
+            identifier: "cisternd", level: level,
+            setLevel: { name in
+                if !setLevel(name) { throw StorageError(.invalidArguments, "There is no log level “\(name)”; choose debug, info, notice, warning or err.") }
+            },
+            target: { target },
+            setTarget: { name in
+                if name != target { throw StorageError(.notSupported, "Messages go to the \(target); the target cannot be changed.") }
+            })
+        server.export(control, allow: .needs(.logControl))
+    }
+
+    /// Waits until everything that has happened so far is on the bus.
+    public func catchUp() async { await publisher.catchUp() }
+
+    // MARK: - For the objects
+
+    /// Who makes the current call.
+    func caller() async throws -> UInt32 {
+        guard let call = Call.current else { return authority.ownUID }
+        return try await call.uid()
+    }
+
+    /// Refuses unless the caller of the current call may.
+    func require(_ action: Action) async throws {
+        guard let call = Call.current else { return }
+        try await authority.require(action.id, of: call)
+    }
+
+    /// Answers a call that may have made a job: at once, or with option `wait` when the job has ended.
+    ///
+    /// The job begins after the reply that names it has been sent.
+    func answer(_ job: Job?, _ options: Options) async throws -> ObjectPath {
+        await catchUp()
+        guard let job else { return Paths.none }
+        if options.bool("wait") == true {
+            job.release()
+            let end = await job.wait()
+            await catchUp()
+            if let error = end.error { throw error }
+        } else if let call = Call.current {
+            call.afterReply { job.release() }
+        } else {
+            job.release()
+        }
+        return Paths.job(job.id)
+    }
+}

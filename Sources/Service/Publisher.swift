@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import Bus
+import Cistern
+import EventLoop
+import Logging
+
+/// Turns the engine's events into objects and signals, in their order, in slices that let other calls through.
+@LoopActor final class Publisher {
+    weak var face: Face?
+    private let events: EventQueue
+    private let server: ObjectServer
+    private let logger: Logger
+    private var published: UInt64 = 0
+    private var pumping = false
+    private var waiting: [(mark: UInt64, continuation: CheckedContinuation<Void, Never>)] = []
+    /// Volumes by key and by path.
+    private(set) var volumesByKey: [String: ObjectPath] = [:]
+    private(set) var volumesByPath: [String: ObjectPath] = [:]
+    /// What is on the bus, by pool.
+    private(set) var pools: [String: Pool] = [:]
+    /// Names of a pool's volumes in the order of their bytes, for those pools that somebody has listed.
+    private var order: [String: [String]] = [:]
+    /// How often volumes have come or gone.
+    private var comings: UInt64 = 0
+
+    init(_ events: EventQueue, _ server: ObjectServer, logger: Logger) {
+        self.events = events
+        self.server = server
+        self.logger = logger
+    }
+
+    func start() {
+        events.onEvent { [weak self] in
+            Task { @LoopActor in await self?.pump() }
+        }
+    }
+
+    /// Returns when all events that have been emitted by now are on the bus.
+    func catchUp() async {
+        let mark = events.emitted
+        if published >= mark { return }
+        if !pumping {
+            await pump()
+            if published >= mark { return }
+        }
+        await withCheckedContinuation { waiting.append((mark, $0)) }
+    }
+
+    private func pump() async {
+        if pumping { return }
+        pumping = true
+        defer { pumping = false }
+        var slice = Slice()
+        while true {
+            let batch = events.take()
+            if batch.isEmpty { return }
+            for event in batch {
+                await publish(event, &slice)
+                published += 1
+                resumeWaiting()
+                await slice.breathe()
+            }
+        }
+    }
+
+    private func resumeWaiting() {
+        guard waiting.contains(where: { $0.mark <= published }) else { return }
+        let due = waiting.filter { $0.mark <= published }
+        waiting.removeAll { $0.mark <= published }
+        for waiter in due { waiter.continuation.resume() }
+    }
+
+    private func publish(_ event: Event, _ slice: inout Slice) async {
+        guard let face else { return }
+        switch event {
+        case .pool(let pool, let snapshot): publish(PoolObject(face: face, pool: pool, snapshot: snapshot))
+        case .poolRemoved(let name): removePool(name)
+        case .volumes(let pool, let changes):
+            guard let pool = pools[pool] else { return }
+            for change in changes {
+                publish(change, in: pool, face)
+                await slice.breathe()
+            }
+        case .job(let job, let snapshot): publish(JobObject(face: face, job: job, snapshot: snapshot))
+        case .jobFinished(let job): finished(job)
+        case .jobRemoved(let id): server.remove(Paths.job(id))
+        case .notice(let pool, let text): logger.warning("\(text)", metadata: pool.isEmpty ? nil : ["pool": "\(pool)"])
+        }
+    }
+
+    // MARK: - Pools
+
+    private func publish(_ object: PoolObject) {
+        let name = object.pool.name
+        let path = Paths.pool(name)
+        if let old = server.object(at: path, as: PoolObject.self) {
+            if old.snapshot.state != object.snapshot.state { log(object.snapshot) }
+            server.update(path, to: object)
+        } else {
+            pools[name] = object.pool
+            server.addManager(at: Paths.volumes(of: name), hint: "use ListVolumes of org.cistern1.Manager")
+            server.export(object, at: path, [Interfaces.pool])
+        }
+    }
+
+    private func log(_ pool: PoolSnapshot) {
+        let reason = pool.stateReason.isEmpty ? "" : ": \(pool.stateReason)"
+        let level: Logger.Level = pool.state == .unavailable || pool.state == .degraded ? .warning : .info
+        logger.log(level: level, "pool \(pool.definition.name) is \(pool.state.rawValue)\(reason)", metadata: ["pool": "\(pool.definition.name)"])
+    }
+
+    private func removePool(_ name: String) {
+        order[name] = nil
+        pools[name] = nil
+        server.removeManager(at: Paths.volumes(of: name))
+        server.remove(Paths.pool(name))
+    }
+
+    // MARK: - Volumes
+
+    private func publish(_ change: VolumeChange, in pool: Pool, _ face: Face) {
+        switch change {
+        case .removed(let name): removeVolume(name, of: pool.name)
+        case .added(let volume), .changed(let volume):
+            let object = VolumeObject(face: face, pool: pool, volume: volume)
+            let path = Paths.volume(volume.name, in: pool.name)
+            if let old = server.object(at: path, as: VolumeObject.self)?.volume {
+                if old.key.isEmpty || old.key == volume.key {
+                    index(old, nil)
+                    index(volume, path)
+                    server.update(path, to: object)
+                    return
+                }
+                // Another object under the same name: clients must not take it for the old one.
+                removeVolume(volume.name, of: pool.name)
+            }
+            listChanged(of: pool.name)
+            index(volume, path)
+            server.export(object, at: path, [Interfaces.volume])
+        }
+    }
+
+    private func removeVolume(_ name: String, of pool: String) {
+        let path = Paths.volume(name, in: pool)
+        if let old = server.object(at: path, as: VolumeObject.self) { index(old.volume, nil) }
+        listChanged(of: pool)
+        server.remove(path)
+    }
+
+    private func listChanged(of pool: String) {
+        order[pool] = nil
+        comings += 1
+    }
+
+    /// Names of the pool's volumes in the order of their bytes; sorted off the loop, and kept until the list changes.
+    func sortedNames(of pool: Pool) async -> [String] {
+        if let known = order[pool.name] { return known }
+        let before = comings
+        let sorted = await Self.sort(pool)
+        if comings == before { order[pool.name] = sorted }
+        return sorted
+    }
+
+    @concurrent private nonisolated static func sort(_ pool: Pool) async -> [String] {
+        pool.volumes.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    private func index(_ volume: Volume, _ path: ObjectPath?) {
+        if !volume.key.isEmpty { volumesByKey[volume.key] = path }
+        if !volume.path.isEmpty { volumesByPath[volume.path] = path }
+    }
+
+    // MARK: - Jobs
+
+    private func publish(_ object: JobObject) {
+        let path = Paths.job(object.job.id)
+        if server.object(at: path, as: JobObject.self) != nil {
+            server.update(path, to: object)
+        } else {
+            server.export(object, at: path, [Interfaces.job])
+        }
+    }
+
+    private func finished(_ job: JobSnapshot) {
+        let error = job.error
+        do {
+            try server.emit(
+                Paths.manager, Interfaces.manager, "JobFinished", Paths.job(job.id), job.state.rawValue, error?.code.busName ?? "",
+                error?.message ?? "")
+        } catch {
+            logger.error("ignoring that JobFinished of job \(job.id) could not be sent: \(error)")
+        }
+        var metadata: Logger.Metadata = ["job": "\(job.id)", "uid": "\(job.uid)", "operation": "\(job.operation.rawValue)"]
+        for object in job.objects {
+            switch object {
+            case .pool(let name): metadata["pool"] = "\(name)"
+            case .volume(let pool, let name): (metadata["pool"], metadata["volume"]) = ("\(pool)", "\(name)")
+            case .job: break
+            }
+        }
+        let about = job.objects.first.map { Paths.object($0).description } ?? ""
+        let reason = error.map { ": \($0.message)" } ?? ""
+        logger.log(
+            level: job.state == .failed ? .warning : .info,
+            "job \(job.id) (\(job.operation.rawValue) on \(about)) \(job.state.rawValue)\(reason)", metadata: metadata)
+    }
+}
