@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import Backends
+import Bus
+import Cistern
+import EventLoop
+import Glibc
+import Logging
+import Service
+
+/// Puts the parts together, runs them, stops them.
+@LoopActor final class Daemon {
+    private let options: Options
+    private let logger: Logger
+    private let workers = Workers()
+    private var engine: Engine?
+    private var connection: Connection?
+    private var face: Face?
+    private var signals: [Source] = []
+    private var stopping = false
+
+    init(_ options: Options) {
+        self.options = options
+        logger = Logger(label: "cisternd") { _ in JournalHandler() }
+    }
+
+    /// Serves until a signal ends it; what cannot be started ends the process with 1.
+    func start() async {
+        do {
+            try await run()
+        } catch {
+            logger.error("cisternd cannot start: \(error)")
+            Loop.shared.stop(code: 1)
+        }
+    }
+
+    private func run() async throws {
+        for number in [SIGTERM, SIGINT] {
+            signals.append(try Loop.shared.onSignal(number) { Task { @LoopActor [weak self] in await self?.stop() } })
+        }
+        let stateLane = workers.lane("state")
+        let definitions = try await DefinitionDirectory.open(
+            configuration: options.configurationDirectory, runtime: options.runtimeDirectory, lane: stateLane)
+        let journal = try await JobDirectory.open(state: options.stateDirectory, lane: stateLane)
+        let engine = Engine(
+            types: BackendTable.types(workers: workers, simulate: options.simulate), definitions: definitions, journal: journal,
+            environment: Environment(now: Self.now))
+        self.engine = engine
+        try await engine.open()
+        let connection = try Connection.open(options.bus, description: "cisternd")
+        self.connection = connection
+        connection.onDisconnect = { [weak self] in self?.lostBus() }
+        let workers = workers
+        let face = Face(
+            engine, on: connection, ownUID: geteuid(), version: Program.version, logger: logger,
+            statistics: {
+                let statistics = workers.statistics
+                return ["worker-threads": UInt64(statistics.threads), "workers-written-off": UInt64(statistics.writtenOff)]
+            })
+        self.face = face
+        face.exportLogControl(
+            level: { JournalHandler.level.withLock { $0.systemdName } },
+            setLevel: { name in
+                guard let level = Logger.Level(systemdName: name) else { return false }
+                JournalHandler.level.withLock { $0 = level }
+                return true
+            }, target: ServiceManager.isJournalStream ? "journal" : "console")
+        await face.catchUp()
+        try await connection.requestName(Face.busName)
+        try Loop.shared.keepWatchdog()
+        logger.info("cisternd \(Program.version) serves \(Face.busName)")
+        ServiceManager.notify("READY=1\nSTATUS=Serving \(Face.busName)")
+        await engine.begin()
+    }
+
+    /// Refuses nothing that is asked meanwhile, but ends all jobs and then the process.
+    private func stop() async {
+        if stopping { return }
+        stopping = true
+        logger.info("cisternd stops")
+        ServiceManager.notify("STOPPING=1")
+        let ended = Task { await engine?.shutDown() }
+        // A job on a hung file system must not hold up the end: what it made is undone at the next start.
+        let limit = Task { @LoopActor in
+            try? await Task.sleep(for: .seconds(5))
+            if !Task.isCancelled { Loop.shared.stop() }
+        }
+        await ended.value
+        limit.cancel()
+        await face?.catchUp()
+        connection?.flush()
+        connection?.close()
+        Loop.shared.stop()
+    }
+
+    private func lostBus() {
+        if stopping { return }
+        logger.error("cisternd lost its connection to the bus and ends; its pools stay as they are")
+        Loop.shared.stop(code: 1)
+    }
+
+    /// Microseconds since the epoch.
+    private static let now: @Sendable () -> UInt64 = {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
+    }
+}
