@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+#   make demo       shows cisternd at work on a private bus
+#   make check      style, build, tests, demo and examples, as continuous integration runs them
+#   make mutants    breaks thirty promises in turn; each must fail a test (takes long)
+#   make install    PREFIX=/usr/local, DESTDIR=
+#   make uninstall
+#   make clean
+
+SHELL = /bin/bash
+.SHELLFLAGS = -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+bindir = $(PREFIX)/bin
+sbindir = $(PREFIX)/sbin
+datadir = $(PREFIX)/share
+unitdir = $(PREFIX)/lib/systemd/system
+interfacedir = $(datadir)/dbus-1/interfaces
+policydir = $(datadir)/dbus-1/system.d
+activationdir = $(datadir)/dbus-1/system-services
+
+SWIFT ?= swift
+release = $(CURDIR)/.build/release
+debug = $(CURDIR)/.build/debug
+sources = Sources Tests Package.swift
+
+.PHONY: all demo check lint test mutants build install uninstall clean packages toolchain
+
+all: build
+
+demo: build
+	CISTERND=$(release)/cisternd CISTERNCTL=$(release)/cisternctl Tests/demo.sh
+
+# The demo of a check runs on the debug build and as long as its volume takes three seconds to write.
+# The tests come last, so that the output ends with swift test's own closing line.
+check: packages toolchain lint
+	Tests/mutants.sh --check
+	$(SWIFT) build --build-tests
+	DEMO_SECONDS=3 CISTERND=$(debug)/cisternd CISTERNCTL=$(debug)/cisternctl Tests/demo.sh
+	CISTERND=$(debug)/cisternd CISTERNCTL=$(debug)/cisternctl Tests/readme-examples.sh
+	.ci/test
+
+lint: toolchain
+	$(SWIFT) format lint --strict --parallel --recursive $(sources)
+
+test: packages toolchain
+	$(SWIFT) build --build-tests
+	.ci/test
+
+mutants: packages toolchain
+	Tests/mutants.sh
+
+build: packages toolchain
+	$(SWIFT) build -c release --static-swift-stdlib --product cisternd
+	$(SWIFT) build -c release --static-swift-stdlib --product cisternctl
+
+packages:
+	@.ci/packages
+
+toolchain:
+	@command -v $(SWIFT) >/dev/null || { \
+	    echo "There is no Swift toolchain in PATH: install Swift 6.3 (https://www.swift.org/install/linux/) or pass SWIFT=/path/to/swift." >&2; \
+	    exit 1; }
+	@$(SWIFT) --version 2>/dev/null | grep -Eq 'Swift version (6\.([3-9]|[1-9][0-9])|[7-9]|[1-9][0-9])' || { \
+	    echo "Cistern needs Swift 6.3 or newer; this is: $$($(SWIFT) --version 2>/dev/null | head -1)" >&2; \
+	    exit 1; }
+
+# Builds nothing when the programs are there already, so that `sudo make install` leaves no files of root in .build.
+install:
+	@test -x $(release)/cisternd -a -x $(release)/cisternctl || $(MAKE) build
+	install -D -m 0755 --strip $(release)/cisternd $(DESTDIR)$(sbindir)/cisternd
+	install -D -m 0755 --strip $(release)/cisternctl $(DESTDIR)$(bindir)/cisternctl
+	install -d $(DESTDIR)$(interfacedir) $(DESTDIR)$(policydir) $(DESTDIR)$(activationdir) $(DESTDIR)$(unitdir)
+	install -m 0644 dbus/org.cistern1.*.xml $(DESTDIR)$(interfacedir)
+	install -m 0644 dbus/org.cistern1.conf $(DESTDIR)$(policydir)
+	sed 's|@sbindir@|$(sbindir)|' dbus/org.cistern1.service.in > $(DESTDIR)$(activationdir)/org.cistern1.service
+	sed 's|@sbindir@|$(sbindir)|' systemd/cisternd.service.in > $(DESTDIR)$(unitdir)/cisternd.service
+	chmod 0644 $(DESTDIR)$(activationdir)/org.cistern1.service $(DESTDIR)$(unitdir)/cisternd.service
+
+uninstall:
+	rm -f $(DESTDIR)$(sbindir)/cisternd $(DESTDIR)$(bindir)/cisternctl
+	rm -f $(addprefix $(DESTDIR)$(interfacedir)/,$(notdir $(wildcard dbus/org.cistern1.*.xml)))
+	rm -f $(DESTDIR)$(policydir)/org.cistern1.conf $(DESTDIR)$(activationdir)/org.cistern1.service
+	rm -f $(DESTDIR)$(unitdir)/cisternd.service
+
+clean:
+	rm -rf .build
