@@ -64,12 +64,13 @@ import Service
                 JournalHandler.level.withLock { $0 = level }
                 return true
             }, target: ServiceManager.isJournalStream ? "journal" : "console")
+        // Interrupted jobs are back, under their numbers, before anybody can ask for them.
+        await engine.begin()
         await face.catchUp()
         try await connection.requestName(Face.busName)
         try Loop.shared.keepWatchdog()
         logger.info("cisternd \(Program.version) serves \(Face.busName)")
         ServiceManager.notify("READY=1\nSTATUS=Serving \(Face.busName)")
-        await engine.begin()
     }
 
     /// Refuses nothing that is asked meanwhile, but ends all jobs and then the process.

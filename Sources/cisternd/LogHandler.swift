@@ -33,11 +33,11 @@ struct JournalHandler: LogHandler {
 
     /// Writes the text, whole; gives up where nobody reads.
     static func write(_ line: String, to descriptor: Int32) {
-        var rest = Array(line.utf8)[...]
+        var rest = Array(line.utf8)
         while !rest.isEmpty {
-            let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            let written = Glibc.write(descriptor, rest, rest.count)
             if written <= 0 { return }
-            rest = rest.dropFirst(written)
+            rest.removeFirst(written)
         }
     }
 }

@@ -125,9 +125,10 @@ private struct Mirror {
         }
     }
 
-    /// What the objects are now, and a signal that marks this moment.
+    /// What the objects are once the listing's corrections are sent, and a signal that marks this moment.
     @LoopActor
-    private static func settle(_ stage: Stage) -> [ObjectPath: [String: Variant]] {
+    private static func settle(_ stage: Stage) async -> [ObjectPath: [String: Variant]] {
+        while stage.server.tree.node(at: Stage.things)?.manager?.listing != nil { await Loop.shared.nextTurn() }
         var truth: [ObjectPath: [String: Variant]] = [:]
         for path in stage.server.children(of: Stage.things) {
             guard let shelf = stage.server.object(at: path, as: Shelf.self) else { continue }

@@ -1,4 +1,3 @@
-import CLinux
 // SPDX-License-Identifier: LGPL-2.1-or-later
 public import Cistern
 import Glibc

@@ -44,7 +44,7 @@ public final class SimulatedDisk: Sendable {
         var lossReason: String?
         var volumes: [String: Volume] = [:]
         /// What is opened, by key: made when first needed.
-        var contents: [String: Descriptor] = [:]
+        var contents: [String: MemoryFile] = [:]
         var skipped: [String: String] = [:]
         /// Bytes promised to volumes that are being made.
         var promised: UInt64 = 0

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-import CLinux
 public import Cistern
 import EventLoop
 import Glibc
@@ -169,10 +168,10 @@ extension SimulatedPool: VolumeOpening {
         try await work(.volumeOpen, Progress.ignored())
         return try change(volume) { state, current throws(StorageError) in
             do throws(Errno) {
-                let contents: Descriptor
-                if let old = state.contents[current.key] { contents = old } else { contents = try Descriptor(memory: current.capacity) }
+                let contents: MemoryFile
+                if let old = state.contents[current.key] { contents = old } else { contents = try MemoryFile(size: current.capacity) }
                 state.contents[current.key] = contents
-                return try checked(linux_reopen(contents.raw, write ? (read ? O_RDWR : O_WRONLY) : O_RDONLY))
+                return try contents.reopen(write ? (read ? O_RDWR : O_WRONLY) : O_RDONLY)
             } catch {
                 throw error.explained("open volume \(volume.name)")
             }
@@ -212,13 +211,5 @@ extension Volume {
         mode = request.mode ?? 0o600
         owner = request.owner ?? 0
         group = request.group ?? 0
-    }
-}
-
-extension Descriptor {
-    /// Memory that behaves like a file.
-    fileprivate convenience init(memory size: UInt64) throws(Errno) {
-        self.init(owning: try checked(linux_memory_file("simulated")))
-        _ = try checked(ftruncate(raw, Int(clamping: size)))
     }
 }

@@ -90,7 +90,6 @@ public actor JobTable {
         job.begin(progress)
         let outcome: Result<Void, StorageError>
         do throws(StorageError) {
-            try progress.checkCancelled()
             try await body(progress)
             outcome = .success(())
         } catch {

@@ -112,24 +112,27 @@ extension Pool {
             throw StorageError(.busy, "Pool \(name) is busy with \(lifecycle.rawValue); wait for that job to end.")
         }
         lifecycle = operation
+        lifecycles += 1
+        let number = lifecycles
         do throws(StorageError) {
             return try await context.jobs.start(operation, on: [.pool(name)], by: uid, durable: false) {
                 [self] (progress) async throws(StorageError) in
                 do throws(StorageError) {
                     try await body(self, progress)
-                    await endLifecycle()
+                    await endLifecycle(number)
                 } catch {
-                    await endLifecycle()
+                    await endLifecycle(number)
                     throw error
                 }
             }
         } catch {
-            lifecycle = nil
+            endLifecycle(number)
             throw error
         }
     }
 
-    private func endLifecycle() { lifecycle = nil }
+    /// Nothing if the pool has been set free already, and somebody else has begun something since.
+    private func endLifecycle(_ number: UInt64) { if number == lifecycles { lifecycle = nil } }
 
     private func bringUp(_ progress: Progress, persistently: Bool) async throws(StorageError) {
         retrier?.cancel()
@@ -142,6 +145,8 @@ extension Pool {
             let (kind, reason) = await beginWatching()
             let contents = try await backend.scan(volumes)
             finishScan(contents)
+            await rememberActive(true)
+            lifecycle = nil  // whoever sees that the pool is active may stop it
             publish { snapshot in
                 snapshot.state = .active
                 snapshot.stateReason = reason
@@ -158,7 +163,6 @@ extension Pool {
             }
             throw error
         }
-        await rememberActive(true)
     }
 
     private func bringDown(_ progress: Progress) async throws(StorageError) {
@@ -176,6 +180,8 @@ extension Pool {
         await context.releaseIdentity(name)
         skipped = [:]
         replace([:])
+        await rememberActive(false)
+        lifecycle = nil
         publish { snapshot in
             snapshot.state = .inactive
             snapshot.stateReason = ""
@@ -183,7 +189,6 @@ extension Pool {
             snapshot.details = [:]
             snapshot.lastScan = 0
         }
-        await rememberActive(false)
         if !snapshot.persistent { await context.forgetTransient(name) }
     }
 

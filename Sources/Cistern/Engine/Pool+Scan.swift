@@ -7,6 +7,7 @@ extension Pool {
         if let waitingRefresh, waitingRefresh.snapshot.state == .queued { return waitingRefresh }
         let job = try await context.jobs.start(.poolRefresh, on: [.pool(name)], by: uid, durable: false, turn: refreshes) {
             [self] (progress) async throws(StorageError) in
+            try progress.checkCancelled()
             progress.phase("scanning")
             try await rescan()
         }

@@ -53,6 +53,8 @@ public actor Pool {
     var claims: [String: Operation] = [:]
     /// What is being done to the pool itself.
     var lifecycle: Operation?
+    /// How often something has been begun with the pool itself.
+    var lifecycles: UInt64 = 0
     /// Entries that changed behind our back while somebody worked on them: looked at when the claim ends.
     var unseen: Set<String> = []
     /// Scans that run now.
