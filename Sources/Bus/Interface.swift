@@ -58,7 +58,9 @@ public class AnyInterface: @unchecked Sendable {
     func method(_ index: Int) -> MethodDescription { preconditionFailure("abstract") }
     @LoopActor func prepare(_ method: Int, _ reader: MessageReader) throws(BusError) -> PreparedCall { preconditionFailure("abstract") }
     @LoopActor func append(_ property: Int, of box: Box, to writer: MessageWriter) throws(BusError) { preconditionFailure("abstract") }
-    @LoopActor func prepareSet(_ property: Int, _ reader: MessageReader) throws(BusError) -> PreparedCall { preconditionFailure("abstract") }
+    @LoopActor func prepareSet(_ property: Int, _ reader: MessageReader) throws(BusError) -> PreparedCall {
+        preconditionFailure("abstract")
+    }
     /// The announced properties that differ from those of the object `box` holds now.
     @LoopActor func changes(of box: Box, to other: Box) -> [Int] { preconditionFailure("abstract") }
 }

@@ -37,7 +37,8 @@ extension Interface {
         for (name, value) in filter.sorted(by: { $0.key < $1.key }) {
             let property = declaredProperties[try position(name)]
             guard OptionSchema.accepts(property.type, value.contents), Self.comparable.contains(property.type) else {
-                throw .invalidArguments("Property '\(name)' is of type \(property.type) and cannot be compared with a value of type \(value.contents).")
+                throw .invalidArguments(
+                    "Property '\(name)' is of type \(property.type) and cannot be compared with a value of type \(value.contents).")
             }
             guard let converted = OptionSchema.convert(value, to: property.type) else {
                 return { _ in false }  // out of the type's range: nothing can equal it

@@ -59,7 +59,9 @@ public import Logging
         let control = LogControl(
             identifier: "cisternd", level: level,
             setLevel: { name in
-                if !setLevel(name) { throw StorageError(.invalidArguments, "There is no log level “\(name)”; choose debug, info, notice, warning or err.") }
+                if !setLevel(name) {
+                    throw StorageError(.invalidArguments, "There is no log level “\(name)”; choose debug, info, notice, warning or err.")
+                }
             },
             target: { target },
             setTarget: { name in

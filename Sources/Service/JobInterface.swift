@@ -24,7 +24,9 @@ extension Interfaces {
         Method(
             "Cancel", "Asks the job to stop and to undo; its starter may, and who may cancel others' jobs.", options: [:],
             allow: .decidedByObject, call: JobObject.cancel)
-        Method("Wait", "Replies when the job has ended: with Result, or with its error.", gives: "result", options: [:], allow: .everyone, call: JobObject.wait)
+        Method(
+            "Wait", "Replies when the job has ended: with Result, or with its error.", gives: "result", options: [:], allow: .everyone,
+            call: JobObject.wait)
     }
 }
 

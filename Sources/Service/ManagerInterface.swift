@@ -5,7 +5,8 @@ import EventLoop
 
 /// The D-Bus interfaces, each declared once; `dbus/*.xml` is what they come to.
 @LoopActor enum Interfaces {
-    static let manager = Interface<ManagerObject>("org.cistern1.Manager", "The service: its pools, their volumes, and what is true of all.") {
+    static let manager = Interface<ManagerObject>("org.cistern1.Manager", "The service: its pools, their volumes, and what is true of all.")
+    {
         Property("Version", .constant, "The service's version.") { $0.face.version }
 
         Method(
@@ -19,7 +20,8 @@ import EventLoop
             "FindPoolSources", "Looks for what pools of a type could be made of; replies within the timeout (microseconds, 20 s).",
             takes: "type", "where", gives: "sources", options: ["timeout": "u"], allow: .needs(.poolDefine),
             call: ManagerObject.findPoolSources)
-        Method("GetPool", "The pool of that name.", takes: "name", gives: "pool", options: [:], allow: .everyone, call: ManagerObject.getPool)
+        Method(
+            "GetPool", "The pool of that name.", takes: "name", gives: "pool", options: [:], allow: .everyone, call: ManagerObject.getPool)
         Method(
             "GetPoolByUUID", "The pool of that UUID.", takes: "uuid", gives: "pool", options: [:], allow: .everyone,
             call: ManagerObject.getPoolByUUID)
@@ -33,7 +35,8 @@ import EventLoop
             "GetVolumeByKey", "The volume with that key.", takes: "key", gives: "volume", options: [:], allow: .everyone,
             call: ManagerObject.getVolumeByKey)
         Method(
-            "GetPoolTypes", "Per type: available, reason, capabilities, pool-formats, volume-formats, settings.", gives: "types", options: [:],
+            "GetPoolTypes", "Per type: available, reason, capabilities, pool-formats, volume-formats, settings.", gives: "types",
+            options: [:],
             allow: .everyone, call: ManagerObject.getPoolTypes)
         StreamingMethod(
             "ListVolumes",
@@ -46,8 +49,11 @@ import EventLoop
         Method(
             "SetSecret", "Keeps a secret, read from the descriptor to its end, for pools that name the usage.", takes: "usage", "value",
             options: [:], allow: .needs(.secretSet), call: ManagerObject.setSecret)
-        Method("RemoveSecret", "Forgets a secret.", takes: "usage", options: [:], allow: .needs(.secretSet), call: ManagerObject.removeSecret)
-        Method("ListSecrets", "Usages for which a secret is kept.", gives: "usages", options: [:], allow: .everyone, call: ManagerObject.listSecrets)
+        Method(
+            "RemoveSecret", "Forgets a secret.", takes: "usage", options: [:], allow: .needs(.secretSet), call: ManagerObject.removeSecret)
+        Method(
+            "ListSecrets", "Usages for which a secret is kept.", gives: "usages", options: [:], allow: .everyone,
+            call: ManagerObject.listSecrets)
         Method(
             "GetStatistics", "Numbers per pool; under the empty name those of the service.", gives: "statistics", options: [:],
             allow: .everyone, call: ManagerObject.getStatistics)

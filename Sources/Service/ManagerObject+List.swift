@@ -62,7 +62,8 @@ private struct Cursor {
     init?(_ text: String) throws {
         if text.isEmpty { return nil }
         let path = ObjectPath("/" + text)
-        guard let path, let pool = ObjectPath.decode(path.parent, below: .root), let volume = ObjectPath.decode(path, below: path.parent) else {
+        guard let path, let pool = ObjectPath.decode(path.parent, below: .root), let volume = ObjectPath.decode(path, below: path.parent)
+        else {
             throw StorageError(.invalidArguments, "Option “after” must be what an earlier call gave as next; “\(text.prefix(100))” is not.")
         }
         self.init(pool: pool, volume: volume)

@@ -42,7 +42,8 @@ import EventLoop
             throw StorageError(
                 .invalidArguments, "There is no pool type “\(type)”; there are \(engine.types.keys.sorted().joined(separator: ", ")).")
         }
-        throw StorageError(.notSupported, "Sources of pools of type \(type) cannot be looked for; name what the pool is to stand on yourself.")
+        throw StorageError(
+            .notSupported, "Sources of pools of type \(type) cannot be looked for; name what the pool is to stand on yourself.")
     }
 
     // MARK: - Looking up
@@ -63,7 +64,8 @@ import EventLoop
     func getPoolByTargetPath(_ path: String, _ options: Options) throws -> ObjectPath {
         let wanted = trimmed(path)
         let candidates = publisher.pools.values.filter { trimmed($0.snapshot.targetPath) == wanted && !wanted.isEmpty }
-        guard let pool = candidates.min(by: { ($0.snapshot.state.isActive ? 0 : 1, $0.name) < ($1.snapshot.state.isActive ? 0 : 1, $1.name) })
+        guard
+            let pool = candidates.min(by: { ($0.snapshot.state.isActive ? 0 : 1, $0.name) < ($1.snapshot.state.isActive ? 0 : 1, $1.name) })
         else {
             throw StorageError(.notFound, "No pool has the target path \(path); see the list of pools.")
         }

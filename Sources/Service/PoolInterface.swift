@@ -22,7 +22,9 @@ extension Interfaces {
         Property("Provisioned", .changes, "Sum of the volumes' capacities in bytes.") { $0.snapshot.provisioned }
         Property("VolumeCount", .changes, "How many volumes there are.") { $0.snapshot.volumeCount }
         Property("Settings", .changes, "What DefinePool needs to define the same pool; never a secret.") { $0.settings }
-        Property("TargetPath", .changes, "Directory that the volumes are reached through; empty if there is none.") { $0.snapshot.targetPath }
+        Property("TargetPath", .changes, "Directory that the volumes are reached through; empty if there is none.") {
+            $0.snapshot.targetPath
+        }
         Property("Capabilities", .changes, "Operation to \"\" if it is possible, else why not.") { $0.capabilities }
         Property("Watch", .changes, "How the pool learns of changes: inotify, udev, poll or none.") { $0.snapshot.watch.rawValue }
         Property("LastScan", .silent, "Microseconds since the epoch; 0 before the first scan.") { $0.pool.snapshot.lastScan }
@@ -36,8 +38,12 @@ extension Interfaces {
         Method(
             "Start", "Makes the pool's storage reachable and lists its volumes.", gives: "job", options: jobOptions,
             allow: .needs(.poolOperate), call: PoolObject.start)
-        Method("Stop", "Makes it unreachable; data stays.", gives: "job", options: jobOptions, allow: .needs(.poolOperate), call: PoolObject.stop)
-        Method("Refresh", "Looks at everything again.", gives: "job", options: jobOptions, allow: .needs(.poolOperate), call: PoolObject.refresh)
+        Method(
+            "Stop", "Makes it unreachable; data stays.", gives: "job", options: jobOptions, allow: .needs(.poolOperate),
+            call: PoolObject.stop)
+        Method(
+            "Refresh", "Looks at everything again.", gives: "job", options: jobOptions, allow: .needs(.poolOperate),
+            call: PoolObject.refresh)
         Method(
             "Delete", "Removes the pool's storage; confirm is the pool's UUID. Undefine only forgets.", gives: "job",
             options: jobOptions(["confirm": "s"]), allow: .needs(.poolDelete), call: PoolObject.delete)
@@ -48,7 +54,9 @@ extension Interfaces {
         Method(
             "GetXML", "The pool in libvirt's XML; compatible leaves out what only Cistern knows.", gives: "xml",
             options: ["compatible": "b"], allow: .everyone, call: PoolObject.getXML)
-        Method("GetVolume", "The volume of that name.", takes: "name", gives: "volume", options: [:], allow: .everyone, call: PoolObject.getVolume)
+        Method(
+            "GetVolume", "The volume of that name.", takes: "name", gives: "volume", options: [:], allow: .everyone,
+            call: PoolObject.getVolume)
         Method(
             "CreateVolume", "Makes a volume of so many bytes; allocation is sparse, metadata, falloc or full.", takes: "name", "capacity",
             gives: "volume", "job",
@@ -60,7 +68,8 @@ extension Interfaces {
             "CreateVolumeXML", "Makes a volume as libvirt's volume XML says.", takes: "xml", gives: "volume", "job",
             options: jobOptions(["source": "o"]), allow: .needs(.volumeCreate), call: PoolObject.createVolumeXML)
         Method(
-            "CloneVolume", "Makes a copy of a volume of any pool; mode is auto, reflink, snapshot, overlay or copy.", takes: "source", "name",
+            "CloneVolume", "Makes a copy of a volume of any pool; mode is auto, reflink, snapshot, overlay or copy.", takes: "source",
+            "name",
             gives: "volume", "job", options: jobOptions(["mode": "s", "format": "s"]), allow: .needs(.volumeCreate),
             call: PoolObject.cloneVolume)
     }

@@ -35,7 +35,8 @@ func settings(_ given: [String: Variant], of type: PoolType) throws(StorageError
         }
         guard let value = Value(variant, signature) else {
             throw StorageError(
-                .invalidArguments, "Setting “\(key)” must be of D-Bus type \(signature), and \(variant) of type \(variant.contents) was given.")
+                .invalidArguments,
+                "Setting “\(key)” must be of D-Bus type \(signature), and \(variant) of type \(variant.contents) was given.")
         }
         settings[key] = value
     }

@@ -55,12 +55,15 @@ extension Interfaces {
             "SetPermissions", "Changes mode, owner and group: those keys that are given.", takes: "permissions", options: keyed([:]),
             allow: .needs(.volumePermissions), call: VolumeObject.setPermissions)
         Method(
-            "SetMetadata", "Replaces what clients keep with the volume.", takes: "metadata", options: keyed([:]), allow: .needs(.volumeModify),
+            "SetMetadata", "Replaces what clients keep with the volume.", takes: "metadata", options: keyed([:]),
+            allow: .needs(.volumeModify),
             call: VolumeObject.setMetadata)
         Method(
             "Open", "A descriptor of the data; mode r, w or rw needs the rights to read, to write, or both.", takes: "mode", gives: "data",
             options: keyed([:]), allow: .decidedByObject, call: VolumeObject.open)
-        Method("GetHolders", "Who holds the volume: kind, pid, command, path, object.", gives: "holders", options: keyed([:]), allow: .everyone, call: VolumeObject.getHolders)
+        Method(
+            "GetHolders", "Who holds the volume: kind, pid, command, path, object.", gives: "holders", options: keyed([:]),
+            allow: .everyone, call: VolumeObject.getHolders)
         Method("GetXML", "The volume in libvirt's XML.", gives: "xml", options: keyed([:]), allow: .everyone, call: VolumeObject.getXML)
     }
 

@@ -97,7 +97,8 @@ import EventLoop
 
     private func checkKey(_ options: Options) throws {
         if let key = options.string("key"), key != volume.key {
-            throw StorageError(.notFound, "Volume \(volume.name) in pool \(pool.name) is not the one with key \(key) any more; look it up again.")
+            throw StorageError(
+                .notFound, "Volume \(volume.name) in pool \(pool.name) is not the one with key \(key) any more; look it up again.")
         }
     }
 }

@@ -22,7 +22,9 @@ struct JournalHandler: LogHandler {
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { _, new in new }
         if ServiceManager.isJournalStream {
-            var fields = [("MESSAGE", event.message.description), ("PRIORITY", String(event.level.priority)), ("SYSLOG_IDENTIFIER", "cisternd")]
+            var fields = [
+                ("MESSAGE", event.message.description), ("PRIORITY", String(event.level.priority)), ("SYSLOG_IDENTIFIER", "cisternd"),
+            ]
             for (key, value) in all { fields.append(("CISTERN_" + key.uppercased(), value.description)) }
             ServiceManager.journal(fields)
         } else {

@@ -39,9 +39,12 @@ struct Options: Sendable, Equatable {
             if let given = environment[unit]?.split(separator: ":").first { return String(given) }
             return uid == 0 ? root : user
         }
-        configurationDirectory = directory("CONFIGURATION_DIRECTORY", "/etc/cistern", (environment["XDG_CONFIG_HOME"] ?? home + "/.config") + "/cistern")
-        stateDirectory = directory("STATE_DIRECTORY", "/var/lib/cistern", (environment["XDG_STATE_HOME"] ?? home + "/.local/state") + "/cistern")
-        runtimeDirectory = directory("RUNTIME_DIRECTORY", "/run/cistern", (environment["XDG_RUNTIME_DIR"] ?? "/run/user/\(uid)") + "/cistern")
+        configurationDirectory = directory(
+            "CONFIGURATION_DIRECTORY", "/etc/cistern", (environment["XDG_CONFIG_HOME"] ?? home + "/.config") + "/cistern")
+        stateDirectory = directory(
+            "STATE_DIRECTORY", "/var/lib/cistern", (environment["XDG_STATE_HOME"] ?? home + "/.local/state") + "/cistern")
+        runtimeDirectory = directory(
+            "RUNTIME_DIRECTORY", "/run/cistern", (environment["XDG_RUNTIME_DIR"] ?? "/run/user/\(uid)") + "/cistern")
         bus = uid == 0 ? .system : .session
         try parse(arguments)
     }

@@ -88,7 +88,8 @@ import Testing
         let arguments = arguments ?? self.arguments
         let owners = try await client.signals(path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus", member: "NameOwnerChanged")
         let began = ContinuousClock.now
-        let command = user.map { ["setpriv", "--reuid=\($0)", "--regid=\($0)", "--clear-groups", program] + arguments } ?? [program] + arguments
+        let command =
+            user.map { ["setpriv", "--reuid=\($0)", "--regid=\($0)", "--clear-groups", program] + arguments } ?? [program] + arguments
         let (pids, pidFound) = AsyncStream.makeStream(of: Int32.self)
         let path = command[0].contains("/") ? command[0] : "/usr/bin/" + command[0]
         running = Task {
@@ -195,7 +196,9 @@ import Testing
     }
 
     func job(_ path: ObjectPath, _ member: String, _ options: [String: Variant] = [:]) async throws -> ObjectPath {
-        try await call(path, path.description.contains("/volumes/") ? Self.volumeInterface : Self.poolInterface, member, options, returning: ObjectPath.self)
+        try await call(
+            path, path.description.contains("/volumes/") ? Self.volumeInterface : Self.poolInterface, member, options,
+            returning: ObjectPath.self)
     }
 
     /// Waits for the end of a job and answers its state.
@@ -215,7 +218,8 @@ import Testing
 }
 
 /// Expects a D-Bus error with that name (short names are org.cistern1.Error's).
-@LoopActor func expectError(_ name: String, _ body: @LoopActor () async throws -> Void, _ location: SourceLocation = #_sourceLocation) async {
+@LoopActor func expectError(_ name: String, _ body: @LoopActor () async throws -> Void, _ location: SourceLocation = #_sourceLocation) async
+{
     let full = name.contains(".") ? name : "org.cistern1.Error." + name
     do {
         try await body()

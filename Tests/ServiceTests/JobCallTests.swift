@@ -156,7 +156,8 @@ import Testing
             let (_, second) = try await harness.create(pool, "second", 64 << 20, ["allocation": .string("full"), "wait": .bool(true)])
             #expect(ContinuousClock.now - began < .seconds(8))
             #expect(try await harness.property(second, Harness.jobInterface, "State", as: String.self) == "completed")
-            #expect(try await harness.property(first, Harness.jobInterface, "State", as: String.self) == "running", "it must outlast the rest")
+            #expect(
+                try await harness.property(first, Harness.jobInterface, "State", as: String.self) == "running", "it must outlast the rest")
             try await harness.call(first, Harness.jobInterface, "Cancel", [String: Variant]())
             _ = try await harness.outcome(of: first)
         }

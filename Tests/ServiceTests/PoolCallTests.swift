@@ -38,7 +38,8 @@ import Testing
             let uuid = try await harness.property(pool, Harness.poolInterface, "UUID", as: String.self)
             @LoopActor func delete(_ options: [String: Variant]) async throws {
                 _ = try await harness.call(
-                    pool, Harness.poolInterface, "Delete", options.merging(["wait": .bool(true)]) { old, _ in old }, returning: ObjectPath.self)
+                    pool, Harness.poolInterface, "Delete", options.merging(["wait": .bool(true)]) { old, _ in old },
+                    returning: ObjectPath.self)
             }
             await expectError(invalidArgs) { try await delete([:]) }
             await expectError("Busy") { try await delete(["confirm": .string(uuid)]) }
@@ -60,7 +61,8 @@ import Testing
             let uuid = try await harness.property(pool, Harness.poolInterface, "UUID", as: String.self)
             let key = try await harness.property(volume, Harness.volumeInterface, "Key", as: String.self)
             @LoopActor func find(_ member: String, _ what: String) async throws -> ObjectPath {
-                try await harness.call(Harness.manager, Harness.managerInterface, member, what, [String: Variant](), returning: ObjectPath.self)
+                try await harness.call(
+                    Harness.manager, Harness.managerInterface, member, what, [String: Variant](), returning: ObjectPath.self)
             }
             #expect(try await find("GetPool", "p") == pool)
             #expect(try await find("GetPoolByUUID", uuid) == pool)
@@ -68,7 +70,8 @@ import Testing
             #expect(try await find("GetVolumeByPath", directory + "/v") == volume)
             #expect(try await find("GetVolumeByKey", key) == volume)
             #expect(
-                try await harness.call(pool, Harness.poolInterface, "GetVolume", "v", [String: Variant](), returning: ObjectPath.self) == volume)
+                try await harness.call(pool, Harness.poolInterface, "GetVolume", "v", [String: Variant](), returning: ObjectPath.self)
+                    == volume)
             for member in ["GetPool", "GetPoolByUUID", "GetPoolByTargetPath", "GetVolumeByPath", "GetVolumeByKey"] {
                 await expectError("NotFound") { _ = try await find(member, "/nowhere") }
             }
@@ -124,7 +127,8 @@ import Testing
                 mkdir(harness.root + "/x", 0o755)
                 let pool = try await harness.define(name, spelling)
                 await expectError("Exists") {
-                    _ = try await harness.call(pool, Harness.poolInterface, "Start", ["wait": Variant.bool(true)], returning: ObjectPath.self)
+                    _ = try await harness.call(
+                        pool, Harness.poolInterface, "Start", ["wait": Variant.bool(true)], returning: ObjectPath.self)
                 }
             }
         }
@@ -150,7 +154,8 @@ import Testing
     @Test func `a simulated pool is offered behind --simulate`() async throws {
         try await Harness.run(simulate: true) { harness in
             let pool = try await harness.call(
-                Harness.manager, Harness.managerInterface, "DefinePool", "s", "simulated", [String: Variant](), ["transient": Variant.bool(true)],
+                Harness.manager, Harness.managerInterface, "DefinePool", "s", "simulated", [String: Variant](),
+                ["transient": Variant.bool(true)],
                 returning: ObjectPath.self)
             _ = try await harness.call(pool, Harness.poolInterface, "Start", ["wait": Variant.bool(true)], returning: ObjectPath.self)
             _ = try await harness.create(pool, "v", 1 << 40)
@@ -179,13 +184,16 @@ import Testing
             await expectError(invalidArgs) { _ = try await harness.define("q", "relative/path") }
             await expectError(invalidArgs) {
                 _ = try await harness.call(
-                    Harness.manager, Harness.managerInterface, "DefinePool", "q", "dir", ["target.path": Variant.uint32(5)], [String: Variant](),
+                    Harness.manager, Harness.managerInterface, "DefinePool", "q", "dir", ["target.path": Variant.uint32(5)],
+                    [String: Variant](),
                     returning: ObjectPath.self)
             }
             await expectError(invalidArgs) {
                 _ = try await harness.call(pool, Harness.poolInterface, "CreateVolume", "v", returning: ObjectPath.self, ObjectPath.self)
             }
-            await expectError("NoSpace") { _ = try await harness.create(pool, "v", 1 << 60, ["allocation": .string("full"), "wait": .bool(true)]) }
+            await expectError("NoSpace") {
+                _ = try await harness.create(pool, "v", 1 << 60, ["allocation": .string("full"), "wait": .bool(true)])
+            }
             #expect(entries(directory).isEmpty)
             // Any integer type that holds the value will do.
             _ = try await harness.create(pool, "int", 4096, ["mode": .int64(0o640)])

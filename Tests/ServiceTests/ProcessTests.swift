@@ -116,7 +116,8 @@ import Testing
             var after = ""
             var pages = 0
             repeat {
-                let (page, next) = try await list([:], ["limit": .uint32(50), "after": .string(after), "fields": .strings(["Name", "Capacity"])])
+                let (page, next) = try await list(
+                    [:], ["limit": .uint32(50), "after": .string(after), "fields": .strings(["Name", "Capacity"])])
                 #expect(page.allSatisfy { $0.values.1.keys.sorted() == ["Capacity", "Name"] })
                 names += page.compactMap { $0.values.1["Name"]?.text }
                 after = next
@@ -136,7 +137,9 @@ import Testing
 extension Harness {
     /// The daemon's private memory in KiB.
     func memory() -> Int {
-        readFile("/proc/\(pid)/smaps_rollup").split(separator: "\n").filter { $0.hasPrefix("Private_Dirty:") || $0.hasPrefix("Private_Clean:") }
-            .reduce(0) { $0 + (Int($1.split(separator: " ")[1]) ?? 0) }
+        readFile("/proc/\(pid)/smaps_rollup").split(separator: "\n").filter {
+            $0.hasPrefix("Private_Dirty:") || $0.hasPrefix("Private_Clean:")
+        }
+        .reduce(0) { $0 + (Int($1.split(separator: " ")[1]) ?? 0) }
     }
 }

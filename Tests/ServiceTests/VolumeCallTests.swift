@@ -131,13 +131,15 @@ import Testing
             let (pool, _) = try await harness.startedPool()
             let (volume, _) = try await harness.create(pool, "v", 4096)
             for (mode, flags) in [("r", O_RDONLY), ("w", O_WRONLY), ("rw", O_RDWR)] {
-                let data = try await harness.call(volume, Harness.volumeInterface, "Open", mode, [String: Variant](), returning: UnixDescriptor.self)
+                let data = try await harness.call(
+                    volume, Harness.volumeInterface, "Open", mode, [String: Variant](), returning: UnixDescriptor.self)
                 #expect(fcntl(data.descriptor, F_GETFL) & O_ACCMODE == flags)
                 var status = stat()
                 #expect(fstat(data.descriptor, &status) == 0 && status.st_size == 4096)
             }
             await expectError(invalidArgs) {
-                _ = try await harness.call(volume, Harness.volumeInterface, "Open", "x", [String: Variant](), returning: UnixDescriptor.self)
+                _ = try await harness.call(
+                    volume, Harness.volumeInterface, "Open", "x", [String: Variant](), returning: UnixDescriptor.self)
             }
         }
     }

@@ -120,7 +120,8 @@ extension Operation {
     public static func capabilities(of type: any Backend.Type, limits: [Operation: String] = [:]) -> [Operation: String] {
         var answer: [Operation: String] = [:]
         for operation in allCases {
-            answer[operation] = operation.isOffered(by: type) ? limits[operation] ?? "" : "pools of this type cannot do this in this version"
+            answer[operation] =
+                operation.isOffered(by: type) ? limits[operation] ?? "" : "pools of this type cannot do this in this version"
         }
         return answer
     }

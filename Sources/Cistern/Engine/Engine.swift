@@ -191,11 +191,13 @@ public actor Engine {
             guard let signature = type.settings[key] else {
                 throw StorageError(
                     .invalidArguments,
-                    "Pools of type \(type.name) have no setting “\(key)”; they have \(type.settings.keys.sorted().joined(separator: ", ")).")
+                    "Pools of type \(type.name) have no setting “\(key)”; they have \(type.settings.keys.sorted().joined(separator: ", "))."
+                )
             }
             guard signature == value.signature else {
                 throw StorageError(
-                    .invalidArguments, "Setting “\(key)” of pool \(definition.name) must be of D-Bus type \(signature), not \(value.signature).")
+                    .invalidArguments,
+                    "Setting “\(key)” of pool \(definition.name) must be of D-Bus type \(signature), not \(value.signature).")
             }
         }
         for key in type.required.sorted() where definition.settings[key] == nil {
@@ -232,7 +234,8 @@ public actor Engine {
 
     private func claim(_ identity: String, for pool: String) throws(StorageError) {
         if let other = identities.first(where: { $0.value == identity })?.key, other != pool {
-            throw StorageError(.exists, "Pool \(pool) stands on the same storage as the active pool \(other); stop or undefine one of them.")
+            throw StorageError(
+                .exists, "Pool \(pool) stands on the same storage as the active pool \(other); stop or undefine one of them.")
         }
         identities[pool] = identity
     }

@@ -20,7 +20,8 @@ extension Pool {
         if snapshot.state == .inactive { return nil }
         if let (volume, operation) = claims.first {
             throw StorageError(
-                .busy, "Pool \(name) cannot be stopped while \(operation.rawValue) runs on its volume \(volume); wait for that job or cancel it.")
+                .busy,
+                "Pool \(name) cannot be stopped while \(operation.rawValue) runs on its volume \(volume); wait for that job or cancel it.")
         }
         return try await lifecycleJob(.poolStop, by: uid) { (pool, progress) async throws(StorageError) in
             try await pool.bringDown(progress)
@@ -43,7 +44,8 @@ extension Pool {
         guard confirm == snapshot.definition.uuid else {
             throw StorageError(
                 .invalidArguments,
-                "Delete removes the storage of pool \(name), Undefine only forgets its definition; to delete, give option “confirm” the pool's UUID.")
+                "Delete removes the storage of pool \(name), Undefine only forgets its definition; to delete, give option “confirm” the pool's UUID."
+            )
         }
         try requireInactive("deleted")
         let buildable: any Buildable = try capability(.poolDelete)
