@@ -1,8 +1,8 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 import EventLoop
 import TestSupport
 import Testing
 
-// SPDX-License-Identifier: LGPL-2.1-or-later
 @testable import Bus
 
 /// Objects as a client knows them that keeps a copy.
