@@ -58,7 +58,7 @@ final class Lease: Sendable {
 
     /// Lets those go on who waited to open the file.
     func end() {
-        if isHeld, let file { _ = linux_lease(file.raw, F_UNLCK) }
+        if isHeld, let file, file.raw >= 0 { _ = linux_lease(file.raw, F_UNLCK) }
     }
 
     /// Ends the lease and closes the file. May block on some file systems.
