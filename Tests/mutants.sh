@@ -43,7 +43,7 @@ field() { sed -n "/^---$/q; s/^$1: *//p" "$2"; }
 read_all() { IFS= read -r -d '' "$1" || true; }
 
 build() { (cd "$copy" && swift build --build-tests) </dev/null >>"$log" 2>&1; }
-run_tests() { (cd "$copy" && timeout --kill-after=10 "$limit" swift test --skip-build --disable-xctest --filter "$1") </dev/null >"$copy.output" 2>&1; }
+run_tests() { (cd "$copy" && timeout --kill-after=10 "$limit" swift test --skip-build --disable-xctest --no-parallel --filter "$1") </dev/null >"$copy.output" 2>&1; }
 
 # apply MUTANT FILE: replaces the one occurrence.
 apply() {
