@@ -127,8 +127,8 @@ import Logging
             let path = Paths.volume(volume.name, in: pool.name)
             if let old = server.object(at: path, as: VolumeObject.self)?.volume {
                 if old.key.isEmpty || old.key == volume.key {
-                    index(old, nil)
-                    index(volume, path)
+                    forget(old, at: path)
+                    index(volume, at: path)
                     server.update(path, to: object)
                     return
                 }
@@ -136,14 +136,14 @@ import Logging
                 removeVolume(volume.name, of: pool.name)
             }
             listChanged(of: pool.name)
-            index(volume, path)
+            index(volume, at: path)
             server.export(object, at: path, [Interfaces.volume])
         }
     }
 
     private func removeVolume(_ name: String, of pool: String) {
         let path = Paths.volume(name, in: pool)
-        if let old = server.object(at: path, as: VolumeObject.self) { index(old.volume, nil) }
+        if let old = server.object(at: path, as: VolumeObject.self) { forget(old.volume, at: path) }
         listChanged(of: pool)
         server.remove(path)
     }
@@ -166,9 +166,15 @@ import Logging
         pool.volumes.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    private func index(_ volume: Volume, _ path: ObjectPath?) {
+    private func index(_ volume: Volume, at path: ObjectPath) {
         if !volume.key.isEmpty { volumesByKey[volume.key] = path }
         if !volume.path.isEmpty { volumesByPath[volume.path] = path }
+    }
+
+    /// Another name may have the key already: that of a renamed volume.
+    private func forget(_ volume: Volume, at path: ObjectPath) {
+        if volumesByKey[volume.key] == path { volumesByKey[volume.key] = nil }
+        if volumesByPath[volume.path] == path { volumesByPath[volume.path] = nil }
     }
 
     // MARK: - Jobs

@@ -101,6 +101,9 @@ import Testing
             await expectError(invalidArgs) { _ = try await rename("../b") }
             let renamed = try await rename("c")
             #expect(try await harness.property(renamed, Harness.volumeInterface, "Key", as: String.self) == key)
+            let found = try await harness.call(
+                Harness.manager, Harness.managerInterface, "GetVolumeByKey", key, [String: Variant](), returning: ObjectPath.self)
+            #expect(found == renamed)
             #expect(entries(directory) == ["b", "c"])
             #expect(fileStatus(directory + "/b")?.st_size == 8192)
         }

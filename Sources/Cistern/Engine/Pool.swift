@@ -115,8 +115,8 @@ public actor Pool {
 
     /// Applies what was found out about entries, and tells of it.
     func apply(_ entries: [String: Entry]) {
-        let changes = published.withLock { published in
-            entries.compactMap { name, entry in
+        var changes = published.withLock { published in
+            entries.compactMap { name, entry -> VolumeChange? in
                 switch entry {
                 case .volume(let volume):
                     skipped[name] = nil
@@ -130,6 +130,8 @@ public actor Pool {
                 }
             }
         }
+        // Those that went first, so that no key is at two objects at once.
+        _ = changes.partition { if case .removed = $0 { false } else { true } }
         tell(changes)
     }
 
