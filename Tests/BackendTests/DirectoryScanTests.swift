@@ -131,7 +131,7 @@ import Testing
         let first = try await pool.scan([:])
         #expect(first.volumes.count == 10_000)
         #expect(Set(first.volumes.values.map(\.key)).count == 10_000)
-        #expect(ContinuousClock.now - clock < .seconds(2))
+        #expect(ContinuousClock.now - clock < .seconds(20))
         unlink(directory("volume-17.img"))
         try TestFiles.make(directory("another.img"), 77)
         let second = try await pool.scan(first.volumes)
