@@ -14,5 +14,3 @@
 
 // _GNU_SOURCE only, hence not visible to Swift.
 extern int pthread_setname_np(pthread_t thread, const char *name);
-
-#include "concurrency.h"

@@ -12,7 +12,6 @@ public final class Loop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private struct Inbox {
         var jobs: [UnownedJob] = []
         var woken = false
-        var delayed: [(deadline: UInt64, body: @Sendable () -> Void)] = []
         var exitCode: Int32?
         var started = false
     }
@@ -29,7 +28,6 @@ public final class Loop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private nonisolated(unsafe) var yielded: [UnsafeContinuation<Void, Never>] = []
     private nonisolated(unsafe) var drains: [(id: Int, body: @LoopActor () -> Void)] = []
     private nonisolated(unsafe) var lastDrain = 0
-    private nonisolated(unsafe) var timers: [ObjectIdentifier: Source] = [:]
 
     /// How long jobs may run before descriptors are looked at again.
     private static let turnNanoseconds: UInt64 = 2_000_000
@@ -54,19 +52,12 @@ public final class Loop: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
     // MARK: Running
 
-    /// Runs the loop on the calling thread until `stop(code:)`; returns that code. Once per process, which from then on does without
-    /// libdispatch (see `GlobalPool`).
+    /// Runs the loop on the calling thread until `stop(code:)`; returns that code. Once per process.
     public func run() -> Int32 {
-        GlobalPool.install()
-        return turn()
-    }
-
-    private func turn() -> Int32 {
         inbox.withLock { $0.started = true }
         owner.store(UInt(pthread_self()), ordering: .sequentiallyConsistent)
         while sd_event_get_state(event) != SD_EVENT_FINISHED {
             runJobs()
-            LoopActor.assumeIsolated { startTimers() }
             exitIfAsked()
             if sd_event_get_state(event) == SD_EVENT_FINISHED { break }
             let result = sd_event_run(event, isBusy ? 0 : UInt64.max)
@@ -89,7 +80,7 @@ public final class Loop: SerialExecutor, TaskExecutor, @unchecked Sendable {
         let result = pthread_create(
             &thread, nil,
             { _ in
-                _ = Loop.shared.turn()
+                _ = Loop.shared.run()
                 return nil
             }, nil)
         precondition(result == 0, "cannot start the event loop's thread")
@@ -133,40 +124,7 @@ public final class Loop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     }
 
     private var isBusy: Bool {
-        position < batch.count || !yielded.isEmpty
-            || inbox.withLock { !$0.jobs.isEmpty || !$0.delayed.isEmpty || $0.exitCode != nil }
-    }
-
-    /// Calls `body` on the loop's thread, `nanoseconds` from now. From any thread.
-    func enqueue(after nanoseconds: UInt64, _ body: @escaping @Sendable () -> Void) {
-        let (deadline, overflow) = monotonicNanoseconds().addingReportingOverflow(nanoseconds)
-        inbox.withLock { $0.delayed.append((overflow ? .max : deadline, body)) }
-        if !isCurrentThread { eventfd_write(wakeDescriptor, 1) }
-    }
-
-    /// Makes timers of what `enqueue(after:_:)` left.
-    @LoopActor
-    private func startTimers() {
-        let delayed = inbox.withLock { inbox in
-            defer { if !inbox.delayed.isEmpty { inbox.delayed = [] } }
-            return inbox.delayed
-        }
-        guard !delayed.isEmpty else { return }
-        let now = monotonicNanoseconds()
-        for (deadline, body) in delayed {
-            let delay = Duration.nanoseconds(Int64(clamping: deadline > now ? deadline - now : 0))
-            do throws(LoopError) {
-                var id: ObjectIdentifier?
-                let source = try timer(after: delay) { [self] in
-                    if let id { timers[id] = nil }
-                    body()
-                }
-                id = ObjectIdentifier(source)
-                timers[ObjectIdentifier(source)] = source
-            } catch {
-                body()  // out of memory: too early is better than never
-            }
-        }
+        position < batch.count || !yielded.isEmpty || inbox.withLock { !$0.jobs.isEmpty || $0.exitCode != nil }
     }
 
     @LoopActor
