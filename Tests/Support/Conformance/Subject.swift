@@ -58,7 +58,8 @@ final class Recorder: Sendable {
         var notes: [String] = []
         var bytes: UInt64 = 0
         var total: UInt64?
-        var progress: Progress?
+        /// The recorder holds it; here it would hold itself.
+        weak var progress: Progress?
         var phases: [String] = []
     }
 
