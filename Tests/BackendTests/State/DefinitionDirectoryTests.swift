@@ -37,6 +37,20 @@ struct DefinitionDirectoryTests {
         #expect(try await store.load().xml.keys.sorted() == ["b"])
     }
 
+    @Test func `a definition is never overwritten in place: who reads the old file reads it whole`() async throws {
+        let store = try await open()
+        try await store.save("a", xml: xml("a"))
+        let file = scratch.path + "/etc/cistern/pools/a.xml"
+        var before = stat()
+        var old = stat()
+        var new = stat()
+        #expect(stat(file, &before) == 0)
+        #expect(link(file, scratch.path + "/old") == 0)
+        try await store.save("a", xml: xml("a") + "<!-- longer -->")
+        #expect(stat(scratch.path + "/old", &old) == 0 && stat(file, &new) == 0)
+        #expect(old.st_size == before.st_size && new.st_ino != old.st_ino && new.st_size > old.st_size)
+    }
+
     @Test func `files are for the owner alone`() async throws {
         let store = try await open()
         try await store.save("a", xml: xml("a"))
