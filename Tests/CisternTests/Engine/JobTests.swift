@@ -121,6 +121,7 @@ import Testing
         try await bench.finish(job)
         while bench.time.sleepers < 2 { await Task.yield() }  // the start's and the refresh's
         bench.time.advance(.seconds(59))
+        #expect(bench.time.sleepers == 2, "nobody is due yet")
         #expect(!bench.engine.events.take().contains { if case .jobRemoved = $0 { true } else { false } })
         bench.time.advance(.seconds(2))
         var removed: Set<UInt64> = []
