@@ -14,7 +14,9 @@ public final class Job: Sendable {
         var gate: CheckedContinuation<Void, Never>?
         var waiters: [CheckedContinuation<JobSnapshot, Never>] = []
         var announced = ContinuousClock.now
-        var announcedBytes: UInt64 = 0
+        /// When, and at how many bytes, the rate was last worked out, or the phase began.
+        var measured = ContinuousClock.now
+        var measuredBytes: UInt64 = 0
         var announcementPending = false
         var progress: Progress?
         var cancelRequested = false
@@ -131,6 +133,8 @@ public final class Job: Sendable {
             switch report {
             case .phase(let name, let cancellable):
                 state.snapshot.phase = name
+                state.measured = .now
+                state.measuredBytes = state.snapshot.bytesDone
                 state.snapshot.cancellable = cancellable
             case .total(let bytes): state.snapshot.bytesTotal = bytes
             case .advance(let bytes): state.snapshot.bytesDone += bytes
@@ -157,13 +161,14 @@ public final class Job: Sendable {
 
     private func announce(_ state: inout State) {
         let now = ContinuousClock.now
-        let seconds = (now - state.announced) / .seconds(1)
-        let latest = Double(state.snapshot.bytesDone - state.announcedBytes) / max(seconds, 0.001)
+        let seconds = (now - state.measured) / .seconds(1)
+        let latest = Double(state.snapshot.bytesDone - state.measuredBytes) / max(seconds, 0.001)
         // Half of what was, half of what is: steady enough to read, quick enough to believe.
         let rate = state.snapshot.rate == 0 ? latest : (Double(state.snapshot.rate) + latest) / 2
         state.snapshot.rate = UInt64(rate)
         state.announced = now
-        state.announcedBytes = state.snapshot.bytesDone
+        state.measured = now
+        state.measuredBytes = state.snapshot.bytesDone
         if state.snapshot.bytesTotal != unknownSize, rate >= 1, state.snapshot.bytesTotal >= state.snapshot.bytesDone {
             let left = Double(state.snapshot.bytesTotal - state.snapshot.bytesDone) / rate
             state.snapshot.expectedEndTime = environment.now() + UInt64(min(left, 1e9) * 1_000_000)
