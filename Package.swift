@@ -39,8 +39,9 @@ let package = Package(
         library("EventLoop", ["CSystemd", "CLinux"]),
         library("Bus", ["EventLoop", "CSystemd", "CLinux"]),
         library("XML", ["CXML2"]),
+        library("Images"),
         library("Cistern", ["XML"]),
-        library("Backends", ["Cistern", "EventLoop", "CLinux", logging]),
+        library("Backends", ["Cistern", "EventLoop", "Images", "CLinux", logging]),
         library("Service", ["Cistern", "Bus", "EventLoop", logging]),
         .executableTarget(
             name: "cisternd", dependencies: ["Cistern", "Backends", "Service", "Bus", "EventLoop", logging], swiftSettings: strict),
@@ -51,7 +52,7 @@ let package = Package(
             swiftSettings: strict),
         tests("BusTests", ["Bus", "EventLoop", "TestSupport"]),
         tests("CisternTests", ["Cistern", "XML", "Backends", "EventLoop", "TestSupport"]),
-        tests("BackendTests", ["Backends", "Cistern", "EventLoop", "TestSupport"]),
+        tests("BackendTests", ["Backends", "Cistern", "EventLoop", "Images", "TestSupport"]),
         tests("ServiceTests", ["Service", "Cistern", "Backends", "Bus", "EventLoop", "CLinux", "TestSupport"]),
         tests("ArchitectureTests", []),
     ]
