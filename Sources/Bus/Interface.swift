@@ -58,6 +58,7 @@ public class AnyInterface: @unchecked Sendable {
     func method(_ index: Int) -> MethodDescription { preconditionFailure("abstract") }
     @LoopActor func prepare(_ method: Int, _ reader: MessageReader) throws(BusError) -> PreparedCall { preconditionFailure("abstract") }
     @LoopActor func append(_ property: Int, of box: Box, to writer: MessageWriter) throws(BusError) { preconditionFailure("abstract") }
+    @LoopActor func wasRead(_ box: Box) { preconditionFailure("abstract") }
     @LoopActor func prepareSet(_ property: Int, _ reader: MessageReader) throws(BusError) -> PreparedCall {
         preconditionFailure("abstract")
     }
@@ -82,8 +83,14 @@ public final class Interface<Object: Sendable>: AnyInterface, @unchecked Sendabl
     private let descriptions: [MethodDescription]
     let declaredProperties: [Property<Object>]
     private let announced: [Int]
+    private let onRead: @LoopActor (Object) -> Void
 
-    public init(_ name: String, _ documentation: String, @InterfaceBuilder<Object> _ members: () -> [Member<Object>]) {
+    /// - Parameter onRead: called when somebody asks for properties by Get or GetAll, before they are answered as they are.
+    public init(
+        _ name: String, _ documentation: String, onRead: @escaping @LoopActor (Object) -> Void = { _ in },
+        @InterfaceBuilder<Object> _ members: () -> [Member<Object>]
+    ) {
+        self.onRead = onRead
         let members = members()
         var methods: [Method<Object>] = []
         var properties: [Property<Object>] = []
@@ -121,6 +128,9 @@ public final class Interface<Object: Sendable>: AnyInterface, @unchecked Sendabl
     override func append(_ property: Int, of box: Box, to writer: MessageWriter) throws(BusError) {
         try declaredProperties[property].append(unsafeDowncast(box, to: TypedBox<Object>.self).object, writer)
     }
+
+    @LoopActor
+    override func wasRead(_ box: Box) { onRead(unsafeDowncast(box, to: TypedBox<Object>.self).object) }
 
     @LoopActor
     override func prepareSet(_ property: Int, _ reader: MessageReader) throws(BusError) -> PreparedCall {

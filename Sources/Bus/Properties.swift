@@ -17,6 +17,7 @@ extension ObjectServer {
         let interfaceName = try Self.readText(raw)
         let name = try Self.readText(raw)
         let (interface, index) = try find(interfaceName, name, path, box)
+        interface.wasRead(box)
         try reply(to: raw) { writer throws(BusError) in
             try writer.beginVariant(interface.properties[index].type)
             try interface.append(index, of: box, to: writer)
@@ -29,6 +30,7 @@ extension ObjectServer {
         let name = try Self.readText(raw)
         let chosen = name.pointee == 0 ? box.interfaces : box.interfaces.filter { $0.isNamed(name) }
         if chosen.isEmpty, !box.interfaces.isEmpty, !isStandard(text(name)) { throw unknownInterface(text(name), path, box) }
+        for interface in chosen { interface.wasRead(box) }
         try reply(to: raw) { writer throws(BusError) in
             try writer.beginArray("{sv}")
             for interface in chosen { try self.appendEntries(interface.properties.indices, of: interface, box, to: writer) }

@@ -14,6 +14,7 @@ public final class Progress: Sendable {
     private let report: @Sendable (Report) -> Void
     private let write: @Sendable (String) async throws(StorageError) -> Void
     private let cancelled = Atomic<Bool>(false)
+    private let cancellation = Mutex<(@Sendable () -> Void)?>(nil)
 
     /// Progress that goes to `report`, with notes for a restart that go to `journal`.
     package init(
@@ -51,6 +52,20 @@ public final class Progress: Sendable {
         if isCancelled { throw StorageError(.cancelled, "The operation was cancelled; nothing is left of it.") }
     }
 
+    /// Names what ends a wait that cannot look at ``isCancelled``; nil when it is over. Called at most once, at once if somebody has
+    /// asked to stop already.
+    public func onCancel(_ end: (@Sendable () -> Void)?) {
+        cancellation.withLock { $0 = end }
+        if isCancelled { cancel() }
+    }
+
     /// Asks to stop.
-    public func cancel() { cancelled.store(true, ordering: .relaxed) }
+    public func cancel() {
+        cancelled.store(true, ordering: .sequentiallyConsistent)
+        let end = cancellation.withLock { end in
+            defer { end = nil }
+            return end
+        }
+        end?()
+    }
 }

@@ -25,6 +25,7 @@ public actor Engine {
     public nonisolated let jobs: JobTable
     private let definitions: any DefinitionStore
     private let environment: Environment
+    private let chains = BackingChains()
     private var table: [String: Pool] = [:]
     /// Names whose definition is being written or removed right now.
     private var changing: Set<String> = []
@@ -214,7 +215,10 @@ public actor Engine {
         try check(definition, DefineOptions())
         guard let type = types[definition.type] else { throw StorageError(.notSupported, "There is no pool type \(definition.type).") }
         let context = PoolContext(
-            jobs: jobs, events: events, environment: environment, definitions: definitions,
+            jobs: jobs, events: events, environment: environment, definitions: definitions, chains: chains,
+            relink: { [self] (pool, volumes) in Task { await relink(volumes, in: pool) } },
+            hold: { [self] (volume, key) async throws(StorageError) in try await holdVolume(volume, key) },
+            release: { [self] volume in await releaseVolume(volume) },
             claimIdentity: { [self] (identity, pool) async throws(StorageError) in try await claim(identity, for: pool) },
             releaseIdentity: { [self] pool in await release(pool) },
             forgetTransient: { [self] pool in await forget(pool) })
@@ -241,6 +245,14 @@ public actor Engine {
     }
 
     private func release(_ pool: String) { identities[pool] = nil }
+
+    private func relink(_ volumes: Set<String>, in pool: String) async { await table[pool]?.relink(volumes) }
+
+    private func holdVolume(_ volume: VolumeReference, _ key: String?) async throws(StorageError) -> Volume {
+        try await pool(volume.pool).hold(volume.name, key: key)
+    }
+
+    private func releaseVolume(_ volume: VolumeReference) async { await table[volume.pool]?.release(volume.name) }
 
     private func forget(_ name: String) {
         guard table.removeValue(forKey: name) != nil else { return }

@@ -180,8 +180,8 @@ extension Pool {
         }
         endWatching()
         await context.releaseIdentity(name)
-        skipped = [:]
         replace([:])
+        relink(context.chains.close(self))
         await rememberActive(false)
         lifecycle = nil
         publish { snapshot in

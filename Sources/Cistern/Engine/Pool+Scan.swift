@@ -41,8 +41,8 @@ extension Pool {
         var volumes = contents.volumes
         // What is being worked on is the worker's to tell; what changed meanwhile is looked at once more.
         for name in Set(claims.keys).union(touched) { volumes[name] = self.volume(name) }
-        skipped = contents.skipped
-        replace(volumes)
+        relink(context.chains.open(self))
+        replace(volumes, skipped: contents.skipped)
         publish(contents.space)
         publish { snapshot in
             snapshot.details = contents.details
@@ -123,8 +123,31 @@ extension Pool {
             entries[name] = nil
             unseen.insert(name)
         }
+        for (name, entry) in entries where isTooSoon(name, entry) { entries[name] = nil }
         apply(entries)
         spaceWasRead()
+    }
+
+    /// Whether a volume that others write to has been told to have changed so often that this change must wait.
+    private func isTooSoon(_ name: String, _ entry: Entry) -> Bool {
+        guard case .volume(let new) = entry, let old = volume(name), old.key == new.key, !old.isSame(as: new) else { return false }
+        guard let delay = pace.delay(of: name) else { return true }
+        if delay == .zero { return false }
+        Task { [weak self, environment = context.environment] in
+            await environment.sleep(delay)
+            await self?.lookLater(at: name)
+        }
+        return true
+    }
+
+    private func lookLater(at name: String) async {
+        pace.resume(name)
+        if volume(name) != nil { await look(at: [name]) }
+    }
+
+    /// Tells that somebody reads a volume's sizes: what is older than 5 s is looked at again. Waits for nothing.
+    public nonisolated func volumeWasRead(_ name: String) {
+        if lately.isDue(name) { Task { await look(at: [name]) } }
     }
 
     /// The pool's storage went away: the list stays, work is refused, and the pool is looked for until it is back or stopped.

@@ -25,26 +25,64 @@ extension Pool {
             throw StorageError(.exists, "Pool \(name) already has a volume \(request.name); choose another name.")
         }
         claims[request.name] = .volumeCreate
-        guard creating.movesData(request) else {
-            let result = await outcome { [turnstile] () async throws(StorageError) in
-                try await turnstile.pass { () async throws(StorageError) in try await creating.create(request, Progress.ignored()) }
-            }
-            await settle(request.name, result)
-            _ = try result.get()
-            return nil
+        do throws(StorageError) {
+            let request = try await withBacking(request)
+            return creating.movesData(request)
+                ? try await startCreating(request, by: uid, creating) : try await createNow(request, creating)
+        } catch {
+            await unclaim(request.name)
+            throw error
         }
+    }
+
+    /// The request with what its backing volume is; that one is held until ``releaseBacking(of:)``.
+    private func withBacking(_ request: VolumeRequest) async throws(StorageError) -> VolumeRequest {
+        guard var backing = request.backing else { return request }
+        let volume = try await context.hold(backing.volume, backing.key)
+        backing.path = volume.path
+        if backing.format.isEmpty { backing.format = volume.format }
+        var request = request
+        request.backing = backing
+        guard volume.health.state == .ready, !volume.path.isEmpty, !backing.format.isEmpty else {
+            await releaseBacking(of: request)
+            throw StorageError(
+                .notSupported,
+                "Volume \(backing.volume.name) in pool \(backing.volume.pool) cannot be a backing file: it is \(volume.health.state.rawValue) \(volume.health.reason)."
+            )
+        }
+        return request
+    }
+
+    private func releaseBacking(of request: VolumeRequest) async {
+        if let backing = request.backing { await context.release(backing.volume) }
+    }
+
+    private func createNow(_ request: VolumeRequest, _ creating: any VolumeCreating) async throws(StorageError) -> Job? {
+        let result = await outcome { [turnstile] () async throws(StorageError) in
+            try await turnstile.pass { () async throws(StorageError) in try await creating.create(request, Progress.ignored()) }
+        }
+        await settle(request.name, result)
+        await releaseBacking(of: request)
+        _ = try result.get()
+        return nil
+    }
+
+    private func startCreating(
+        _ request: VolumeRequest, by uid: UInt32, _ creating: any VolumeCreating
+    ) async throws(StorageError) -> Job {
         let reference = ObjectReference.volume(pool: name, name: request.name)
         do throws(StorageError) {
             let job = try await context.jobs.start(.volumeCreate, on: [reference, .pool(name)], by: uid, durable: true) {
                 [self] (progress) async throws(StorageError) in
                 let result = await outcome { () async throws(StorageError) in try await creating.create(request, progress) }
                 await settle(request.name, result)
+                await releaseBacking(of: request)
                 _ = try result.get()
             }
             apply([request.name: .volume(Volume(allocating: request))])
             return job
         } catch {
-            await unclaim(request.name)
+            await releaseBacking(of: request)
             throw error
         }
     }
@@ -54,7 +92,7 @@ extension Pool {
     /// - Parameter key: if given, the volume must still have it.
     public func deleteVolume(_ name: String, key: String?, by uid: UInt32) async throws(StorageError) -> Job? {
         let creating: any VolumeCreating = try capability(.volumeDelete)
-        let volume = try claim(name, for: .volumeDelete, key: key)
+        let volume = try claim(name, for: .volumeDelete, key: key, changesData: true)
         let work = { @Sendable [self] (progress: Progress) async throws(StorageError) -> Void in
             do throws(StorageError) {
                 try await turnstile.pass { () async throws(StorageError) in try await creating.delete(volume, progress) }
@@ -77,7 +115,7 @@ extension Pool {
             throw StorageError(.invalidArguments, "Volume \(name) cannot have a capacity of \(capacity) bytes; give 1 to \(Int64.max).")
         }
         let resizing: any VolumeResizing = try capability(.volumeResize)
-        let volume = try claim(name, for: .volumeResize, key: key)
+        let volume = try claim(name, for: .volumeResize, key: key, changesData: true)
         if capacity < volume.capacity, !allowShrink {
             await unclaim(name)
             throw StorageError(
@@ -103,7 +141,7 @@ extension Pool {
     public func renameVolume(_ name: String, to newName: String, key: String?) async throws(StorageError) {
         try checkName(newName, of: "volume")
         let renaming: any VolumeRenaming = try capability(.volumeRename)
-        let volume = try claim(name, for: .volumeRename, key: key)
+        let volume = try claim(name, for: .volumeRename, key: key, changesData: true)
         if newName == name { return await unclaim(name) }
         if self.volume(newName) != nil || claims[newName] != nil {
             await unclaim(name)
@@ -159,11 +197,37 @@ extension Pool {
         return volume
     }
 
-    private func claim(_ name: String, for operation: Operation, key: String?) throws(StorageError) -> Volume {
+    /// - Parameter changesData: whether volumes that stand on this one would be harmed.
+    private func claim(_ name: String, for operation: Operation, key: String?, changesData: Bool = false) throws(StorageError) -> Volume {
         let volume = try existing(name, key: key)
         if let other = claims[name] { throw busy(name, with: other) }
+        if changesData, holds[name] != nil {
+            throw StorageError(
+                .busy, "Volume \(name) in pool \(self.name) is being made the backing file of another volume; try again when that is done.")
+        }
+        if changesData, let first = volume.chain?.dependents.first, let count = volume.chain?.dependents.count {
+            let others = count > 1 ? " and of \(count - 1) more" : ""
+            throw StorageError(
+                .busy,
+                "Volume \(name) in pool \(self.name) is the backing file of volume \(first.name) in pool \(first.pool)\(others), which would lose its data; delete that first."
+            )
+        }
         claims[name] = operation
         return volume
+    }
+
+    /// Keeps a volume from being changed or removed while another one is made on it.
+    func hold(_ name: String, key: String?) throws(StorageError) -> Volume {
+        let volume = try existing(name, key: key)
+        if let other = claims[name] { throw busy(name, with: other) }
+        holds[name, default: 0] += 1
+        return volume
+    }
+
+    /// Ends a ``hold(_:key:)``.
+    func release(_ name: String) {
+        guard let count = holds[name] else { return }
+        holds[name] = count > 1 ? count - 1 : nil
     }
 
     private func busy(_ volume: String, with operation: Operation) -> StorageError {
@@ -204,7 +268,7 @@ extension Pool {
         }
         do throws(StorageError) {
             let objects: [ObjectReference] = [.volume(pool: self.name, name: name), .pool(self.name)]
-            return try await context.jobs.start(operation, on: objects, by: uid, durable: false, work)
+            return try await context.jobs.start(operation, on: objects, by: uid, durable: true, work)
         } catch {
             await unclaim(name)
             throw error
@@ -230,6 +294,7 @@ extension Volume {
         state = .allocating
         format = request.format
         formatSource = .declared
+        backingPath = request.backing?.path ?? ""
         capacity = request.capacity
         allocation = 0
         mode = request.mode ?? 0o600

@@ -7,6 +7,12 @@ struct PoolContext: Sendable {
     let events: EventQueue
     let environment: Environment
     let definitions: any DefinitionStore
+    let chains: BackingChains
+    /// Has chains of another pool's volumes worked out again.
+    let relink: @Sendable (_ pool: String, _ volumes: Set<String>) -> Void
+    /// Keeps a volume of some pool from being changed or removed until it is released.
+    let hold: @Sendable (_ volume: VolumeReference, _ key: String?) async throws(StorageError) -> Volume
+    let release: @Sendable (_ volume: VolumeReference) async -> Void
     /// Notes that the pool stands on this; throws `exists` that names the pool which already does.
     let claimIdentity: @Sendable (_ identity: String, _ pool: String) async throws(StorageError) -> Void
     let releaseIdentity: @Sendable (_ pool: String) async -> Void
@@ -23,14 +29,19 @@ public actor Pool {
     struct Published {
         var snapshot: PoolSnapshot
         var volumes: [String: Volume] = [:]
+        /// Entries that are no volumes, with reasons; all of them.
+        var skipped: [String: String] = [:]
         /// Sum of the capacities that are known.
         var provisioned: UInt128 = 0
 
-        /// Puts or, with nil, removes a volume.
+        /// Puts or, with nil, removes a volume. Its chain is the engine's to tell.
         ///
         /// - Returns: what a reader of the list must be told; nil if nothing changed.
         mutating func set(_ name: String, _ volume: Volume?) -> VolumeChange? {
             let old = volumes[name]
+            var volume = volume
+            let chain = old?.backingPath == volume?.backingPath ? old?.chain : nil
+            volume?.chain = chain
             if old == volume { return nil }
             volumes[name] = volume
             if let old, old.capacity != unknownSize { provisioned -= UInt128(old.capacity) }
@@ -61,12 +72,17 @@ public actor Pool {
     var scans = 0
     /// Entries that changed since the oldest running scan began: a scan's word on them is not the last.
     var touched: Set<String> = []
-    var skipped: [String: String] = [:]
+    /// Operations of others that need a volume to stay as it is.
+    var holds: [String: Int] = [:]
+    /// How often volumes may be told to have changed.
+    var pace = ChangePace()
     var waitingRefresh: Job?
     var watcher: Task<Void, Never>?
     var retrier: Task<Void, Never>?
     var spaceMeasured: ContinuousClock.Instant?
     private nonisolated let spaceFreshUntil = Mutex(ContinuousClock.now)
+    /// When volumes were last looked at because somebody read them.
+    nonisolated let lately = Lately()
 
     init(_ definition: PoolDefinition, type: PoolType, backend: any Backend, persistent: Bool, context: PoolContext) {
         name = definition.name
@@ -89,6 +105,9 @@ public actor Pool {
 
     /// One volume as it is now.
     public nonisolated func volume(_ name: String) -> Volume? { published.withLock { $0.volumes[name] } }
+
+    /// Why an entry is no volume; nil if it is one, or is not there.
+    nonisolated func skippedReason(_ name: String) -> String? { published.withLock { $0.skipped[name] } }
 
     // MARK: - Publishing: the only places that change what readers see
 
@@ -119,13 +138,13 @@ public actor Pool {
             entries.compactMap { name, entry -> VolumeChange? in
                 switch entry {
                 case .volume(let volume):
-                    skipped[name] = nil
+                    published.skipped[name] = nil
                     return published.set(name, volume)
                 case .skipped(let reason):
-                    skipped[name] = reason
+                    published.skipped[name] = reason
                     return published.set(name, nil)
                 case .absent:
-                    skipped[name] = nil
+                    published.skipped[name] = nil
                     return published.set(name, nil)
                 }
             }
@@ -136,8 +155,9 @@ public actor Pool {
     }
 
     /// Replaces the whole list, and tells of the difference.
-    func replace(_ volumes: [String: Volume]) {
+    func replace(_ volumes: [String: Volume], skipped: [String: String] = [:]) {
         let changes = published.withLock { published in
+            published.skipped = skipped
             let gone = published.volumes.keys.filter { volumes[$0] == nil }
             return gone.compactMap { published.set($0, nil) } + volumes.compactMap { published.set($0.key, $0.value) }
         }
@@ -145,14 +165,61 @@ public actor Pool {
     }
 
     private func tell(_ changes: [VolumeChange]) {
+        let changes = withChains(changes)
         if !changes.isEmpty { context.events.emit(.volumes(pool: name, changes)) }
-        let (count, provisioned) = published.withLock { ($0.volumes.count, $0.provisioned) }
+        let (count, provisioned, skipped) = published.withLock { ($0.volumes.count, $0.provisioned, $0.skipped) }
         let reasons = skipped.sorted { $0.key < $1.key }.prefix(100).map { SkippedEntry(entry: $0.key, reason: $0.value) }
         publish { snapshot in
             snapshot.volumeCount = UInt32(clamping: count)
             snapshot.provisioned = UInt64(min(provisioned, UInt128(unknownSize - 1)))
             snapshot.skipped = reasons
             snapshot.skippedCount = UInt32(clamping: skipped.count)
+        }
+    }
+
+    // MARK: - Backing chains
+
+    /// Works out again how volumes stand to others, and tells of it.
+    func relink(_ names: Set<String>) {
+        let changes = rechained(names)
+        if !changes.isEmpty { context.events.emit(.volumes(pool: name, changes)) }
+    }
+
+    /// Has the chains worked out of volumes in whatever pool.
+    func relink(_ volumes: Set<VolumeReference>) {
+        for (pool, volumes) in Dictionary(grouping: volumes, by: \.pool) {
+            let names = Set(volumes.map(\.name))
+            if pool == name { relink(names) } else { context.relink(pool, names) }
+        }
+    }
+
+    /// The changes of the list, and what they change in the chains of its volumes.
+    private func withChains(_ changes: [VolumeChange]) -> [VolumeChange] {
+        let affected = context.chains.note(changes, in: self)
+        if affected.isEmpty { return changes }
+        relink(affected.filter { $0.pool != name })
+        var latest: [String: Volume] = [:]
+        for volume in rechained(Set(affected.lazy.filter { $0.pool == self.name }.map(\.name))).compactMap(\.volume) {
+            latest[volume.name] = volume
+        }
+        let told = changes.map { change -> VolumeChange in
+            guard let volume = latest.removeValue(forKey: change.name) else { return change }
+            if case .added = change { return .added(volume) }
+            return .changed(volume)
+        }
+        return told + latest.values.map { .changed($0) }
+    }
+
+    private func rechained(_ names: Set<String>) -> [VolumeChange] {
+        names.compactMap { name in
+            guard let volume = volume(name) else { return nil }
+            let chain = context.chains.chain(of: volume, in: self.name)
+            return published.withLock { published -> VolumeChange? in
+                guard var volume = published.volumes[name], volume.chain != chain else { return nil }
+                volume.chain = chain
+                published.volumes[name] = volume
+                return .changed(volume)
+            }
         }
     }
 

@@ -28,8 +28,11 @@ public struct Volume: Sendable, Hashable {
     public var allocation = unknownSize
     /// Bytes from the volume's first to its last on the medium: a file's length.
     public var physical = unknownSize
+    /// Absolute path of what the volume is an overlay of; empty if of nothing. Other schemes (`nbd://…`) are as the image has them.
     public var backingPath = ""
-    /// Encryption scheme (`luks2` ...); empty for none.
+    /// How the volume stands to others; nil if it stands alone. Set by the engine.
+    public internal(set) var chain: BackingChain?
+    /// Encryption scheme (`luks1`, `luks2`, `aes`); empty for none.
     public var encryption = ""
     /// Permission bits, 0 to 0o777.
     public var mode: UInt32 = 0
@@ -48,6 +51,19 @@ public struct Volume: Sendable, Hashable {
     /// A volume of that name of which nothing else is known yet.
     public init(name: String) {
         self.name = name
+    }
+
+    /// Whether a backend that looks again would find the same.
+    func isSame(as other: Volume) -> Bool {
+        var other = other
+        other.chain = chain
+        return self == other
+    }
+
+    /// State and reason as users see them: a volume whose chain cannot be used cannot be used either.
+    public var health: (state: State, reason: String) {
+        if state == .ready, let chain, !chain.problem.isEmpty { return (.error, chain.problem) }
+        return (state, stateReason)
     }
 }
 
@@ -79,6 +95,30 @@ public struct VolumeRequest: Sendable, Hashable {
     public var owner: UInt32?
     /// Numeric group id; nil leaves the daemon's.
     public var group: UInt32?
+    /// What the volume is to be an overlay of.
+    public var backing: Backing?
+    /// How an image is to be laid out.
+    public var layout = ImageLayout()
+    /// What an encrypted volume is to be opened with.
+    public var passphrase: Secret?
+
+    /// A volume that another one is made on.
+    public struct Backing: Sendable, Hashable {
+        public var volume: VolumeReference
+        /// If given, the volume must still have it.
+        public var key: String?
+        /// How the volume is to be read; empty means as its own `format` says.
+        public var format: String
+        /// Where it is; found out by the engine.
+        public internal(set) var path = ""
+
+        /// The volume as a backing file.
+        public init(_ volume: VolumeReference, key: String? = nil, format: String = "") {
+            self.volume = volume
+            self.key = key
+            self.format = format
+        }
+    }
 
     /// A request; the engine checks it.
     public init(name: String, capacity: UInt64, format: String = "raw", allocation: Allocation = .sparse) {
@@ -87,6 +127,23 @@ public struct VolumeRequest: Sendable, Hashable {
         self.format = format
         self.allocation = allocation
     }
+}
+
+/// How an image is to be laid out; nil leaves it to the format. Which format has which, its backend knows.
+public struct ImageLayout: Sendable, Hashable {
+    /// qcow2: `0.10` (version 2) or `1.1` (version 3).
+    public var compat: String?
+    /// Bytes.
+    public var clusterSize: UInt64?
+    /// qcow2: reference counts may be behind after a crash, and are repaired then.
+    public var lazyRefcounts: Bool?
+    /// qcow2: a bitmap of 32 subclusters for each cluster.
+    public var extendedL2: Bool?
+    /// vmdk, vpc, vhdx: a kind of the format.
+    public var subformat: String?
+
+    /// Everything as the format has it.
+    public init() {}
 }
 
 /// New owner, group and mode of a volume; nil leaves what is there.
