@@ -14,6 +14,8 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static const int linux_O_PATH = __O_PATH;
@@ -205,6 +207,25 @@ static inline int linux_ofd_lock(int descriptor, int type) {
     lock.l_type = (short)type;
     lock.l_whence = SEEK_SET;
     return fcntl(descriptor, 37 /* F_OFD_SETLK */, &lock);
+}
+
+// MARK: Data that is read, and what clients of a file system keep with a file
+
+/// Reads what is in memory already; -1 and EAGAIN if the medium would have to be asked.
+static inline ssize_t linux_read_cached(int descriptor, void *buffer, size_t length, int64_t offset) {
+    struct iovec vector = {.iov_base = buffer, .iov_len = length};
+    return (ssize_t)syscall(SYS_preadv2, descriptor, &vector, 1L, (long)offset, 0L, 8 /* RWF_NOWAIT */);
+}
+
+/// Keeps the kernel from reading more of the file than it is asked for.
+static inline int linux_read_no_ahead(int descriptor) { return posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM); }
+
+static inline ssize_t linux_get_attribute(int descriptor, const char *name, void *value, size_t size) {
+    return fgetxattr(descriptor, name, value, size);
+}
+
+static inline int linux_set_attribute(int descriptor, const char *name, const void *value, size_t size) {
+    return fsetxattr(descriptor, name, value, size, 0);
 }
 
 // MARK: Space and data

@@ -11,6 +11,7 @@ public import Logging
     let authority: Authority
     let version: String
     let statistics: @Sendable () -> [String: UInt64]
+    let secretReader: @Sendable (UnixDescriptor) async throws -> [UInt8]
     private(set) var server: ObjectServer
     private(set) var publisher: Publisher
 
@@ -21,9 +22,12 @@ public import Logging
     ///
     /// - Parameters:
     ///   - ownUID: the user that the service runs as, who may do what root may.
+    ///   - secretReader: reads what a caller wrote to a descriptor, somewhere where reading may wait; a little more than
+    ///     ``Secret/limit`` bytes at most.
     ///   - statistics: more numbers about the process, for `GetStatistics`.
     public init(
         _ engine: Engine, on connection: Connection, ownUID: UInt32, version: String, logger: Logger,
+        secretReader: @escaping @Sendable (UnixDescriptor) async throws -> [UInt8],
         statistics: @escaping @Sendable () -> [String: UInt64] = { [:] }
     ) {
         let authority = Authority(ownUID: ownUID)
@@ -32,6 +36,7 @@ public import Logging
         self.authority = authority
         self.version = version
         self.statistics = statistics
+        self.secretReader = secretReader
         server = ObjectServer(
             connection,
             authorize: { call, action, _ in try await authority.require(action, of: call) },
@@ -85,6 +90,13 @@ public import Logging
     func require(_ action: Action) async throws {
         guard let call = Call.current else { return }
         try await authority.require(action.id, of: call)
+    }
+
+    /// What the caller wrote to the descriptor.
+    func readSecret(_ descriptor: UnixDescriptor) async throws -> [UInt8] {
+        do { return try await secretReader(descriptor) } catch {
+            throw StorageError(.invalidArguments, "The passphrase could not be read from its descriptor: \(error).")
+        }
     }
 
     /// Answers a call that may have made a job: at once, or with option `wait` when the job has ended.

@@ -14,6 +14,10 @@ enum Paths {
     static func pool(_ name: String) -> ObjectPath { .encode(pools, name) }
     static func volumes(of pool: String) -> ObjectPath { .encode(volumes, pool) }
     static func volume(_ name: String, in pool: String) -> ObjectPath { .encode(volumes(of: pool), name) }
+    static func volume(_ reference: VolumeReference?) -> ObjectPath {
+        guard let reference else { return none }
+        return volume(reference.name, in: reference.pool)
+    }
     static func job(_ id: UInt64) -> ObjectPath { .encode(jobs, String(id)) }
 
     static func object(_ reference: ObjectReference) -> ObjectPath {

@@ -4,7 +4,7 @@ import Cistern
 import EventLoop
 
 extension Interfaces {
-    static let pool = Interface<PoolObject>("org.cistern1.Pool", "A place that volumes come from.") {
+    static let pool = Interface<PoolObject>("org.cistern1.Pool", "A place that volumes come from.", onRead: { $0.pool.spaceWasRead() }) {
         Property("Name", .constant, "Unique on the host.") { $0.snapshot.definition.name }
         Property("UUID", .constant, "Made when the pool was defined.") { $0.snapshot.definition.uuid }
         Property("Type", .constant, "One of GetPoolTypes.") { $0.snapshot.definition.type }
@@ -16,9 +16,9 @@ extension Interfaces {
         Property("Warnings", .changes, "space-low, space-critical, metadata-low, overcommitted; more may come.") { $0.snapshot.warnings }
         Property("Autostart", .changes, "Whether the pool starts with the machine.") { $0.snapshot.autostart }
         Property("Persistent", .changes, "Whether the definition is on disk.") { $0.snapshot.persistent }
-        Property("Capacity", .changes, "Bytes in all; 2^64-1 if unknown.") { $0.space.capacity }
-        Property("Allocation", .changes, "Bytes in use; 2^64-1 if unknown.") { $0.space.allocation }
-        Property("Available", .changes, "Bytes that can be written; 2^64-1 if unknown.") { $0.space.available }
+        Property("Capacity", .changes, "Bytes in all; 2^64-1 if unknown.") { $0.snapshot.space.capacity }
+        Property("Allocation", .changes, "Bytes in use; 2^64-1 if unknown.") { $0.snapshot.space.allocation }
+        Property("Available", .changes, "Bytes that can be written; 2^64-1 if unknown.") { $0.snapshot.space.available }
         Property("Provisioned", .changes, "Sum of the volumes' capacities in bytes.") { $0.snapshot.provisioned }
         Property("VolumeCount", .changes, "How many volumes there are.") { $0.snapshot.volumeCount }
         Property("Settings", .changes, "What DefinePool needs to define the same pool; never a secret.") { $0.settings }
@@ -62,7 +62,8 @@ extension Interfaces {
             gives: "volume", "job",
             options: jobOptions([
                 "format": "s", "allocation": "s", "mode": "u", "owner": "u", "group": "u", "security-label": "s", "backing": "o",
-                "backing-format": "s", "passphrase": "h", "metadata": "a{ss}",
+                "backing-format": "s", "passphrase": "h", "metadata": "a{ss}", "compat": "s", "cluster-size": "t", "lazy-refcounts": "b",
+                "extended-l2": "b", "subformat": "s",
             ]), allow: .needs(.volumeCreate), call: PoolObject.createVolume)
         Method(
             "CreateVolumeXML", "Makes a volume as libvirt's volume XML says.", takes: "xml", gives: "volume", "job",

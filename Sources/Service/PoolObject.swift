@@ -17,12 +17,6 @@ import EventLoop
 
     // MARK: - Properties that need more than a look
 
-    /// Reading it has old numbers measured again.
-    var space: Space {
-        pool.spaceWasRead()
-        return snapshot.space
-    }
-
     var settings: [String: Variant] { snapshot.definition.settings.variants }
 
     var capabilities: [String: String] {
@@ -74,47 +68,5 @@ import EventLoop
             throw StorageError(.notFound, "Pool \(pool.name) has no volume \(name); see its list of volumes.")
         }
         return path
-    }
-
-    func createVolume(_ name: String, _ capacity: UInt64, _ options: Options) async throws -> (ObjectPath, ObjectPath) {
-        try refuse(["security-label", "backing", "backing-format", "passphrase", "metadata"], in: options)
-        var request = VolumeRequest(name: name, capacity: capacity, format: options.string("format") ?? defaultFormat)
-        if let text = options.string("allocation") {
-            guard let allocation = VolumeRequest.Allocation(rawValue: text) else {
-                let known = VolumeRequest.Allocation.allCases.map(\.rawValue).joined(separator: ", ")
-                throw StorageError(.invalidArguments, "There is no allocation “\(text)”; choose one of \(known).")
-            }
-            request.allocation = allocation
-        }
-        request.mode = options.unsigned("mode").map { UInt32($0) }
-        request.owner = options.unsigned("owner").map { UInt32($0) }
-        request.group = options.unsigned("group").map { UInt32($0) }
-        return try await create(request, options)
-    }
-
-    func createVolumeXML(_ xml: String, _ options: Options) async throws -> (ObjectPath, ObjectPath) {
-        try refuse(["source"], in: options)
-        return try await create(try VolumeRequest.parse(xml: xml), options)
-    }
-
-    func cloneVolume(_ source: ObjectPath, _ name: String, _ options: Options) async throws -> (ObjectPath, ObjectPath) {
-        try await pool.requireCapability(.volumeClone)
-        throw StorageError(.notSupported, "Volumes cannot be cloned into pool \(pool.name) yet.")
-    }
-
-    private func create(_ request: VolumeRequest, _ options: Options) async throws -> (ObjectPath, ObjectPath) {
-        let uid = try await face.caller()
-        if let owner = request.owner, owner != uid { try await face.require(.volumePermissions) }
-        let job = try await pool.createVolume(request, by: uid)
-        let path = try await face.answer(job, options)
-        return (Paths.volume(request.name, in: pool.name), path)
-    }
-
-    private var defaultFormat: String { snapshot.definition.string("volume.format") ?? "raw" }
-
-    private func refuse(_ keys: [String], in options: Options) throws {
-        for key in keys where options[key] != nil {
-            throw StorageError(.notSupported, "Option “\(key)” is not possible for volumes of pool \(pool.name) yet; leave it out.")
-        }
     }
 }

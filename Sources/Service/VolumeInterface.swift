@@ -4,7 +4,9 @@ import Cistern
 import EventLoop
 
 extension Interfaces {
-    static let volume = Interface<VolumeObject>("org.cistern1.Volume", "Storage that a guest or a file system can use.") {
+    static let volume = Interface<VolumeObject>(
+        "org.cistern1.Volume", "Storage that a guest or a file system can use.", onRead: { $0.pool.volumeWasRead($0.volume.name) }
+    ) {
         Property("Name", .constant, "Unique in the pool.") { $0.volume.name }
         Property("Pool", .constant, "The pool that the volume is in.") { $0.poolPath }
         Property("Type", .constant, "file, block, dir or network.") { $0.volume.kind.rawValue }
@@ -12,15 +14,17 @@ extension Interfaces {
         Property("Path", .changes, "Where the data is reached; empty while allocating.") { $0.volume.path }
         Property("Format", .changes, "raw, qcow2, ...; empty if unknown.") { $0.volume.format }
         Property("FormatSource", .changes, "declared, or probed from the data.") { $0.volume.formatSource.rawValue }
-        Property("State", .changes, "allocating, ready or error; more may come.") { $0.volume.state.rawValue }
-        Property("StateReason", .changes, "What is wrong in state error.") { $0.volume.stateReason }
+        Property("State", .changes, "allocating, ready or error; more may come.") { $0.volume.health.state.rawValue }
+        Property("StateReason", .changes, "What is wrong in state error.") { $0.volume.health.reason }
         Property("Capacity", .changes, "Bytes that a user of the volume sees; 2^64-1 if unknown.") { $0.volume.capacity }
         Property("Allocation", .changes, "Bytes that it occupies; 2^64-1 if unknown.") { $0.volume.allocation }
         Property("Physical", .changes, "Bytes from its first to its last on the medium; 2^64-1 if unknown.") { $0.volume.physical }
         Property("BackingPath", .changes, "What the volume is an overlay of; empty if of nothing.") { $0.volume.backingPath }
-        Property("BackingVolume", .changes, "The same as a volume; / if it is none of ours.") { _ in Paths.none }
-        Property("Dependents", .changes, "Volumes that are overlays of this one.") { _ in [ObjectPath]() }
-        Property("Encryption", .changes, "luks, luks2, qcow; empty for none.") { $0.volume.encryption }
+        Property("BackingVolume", .changes, "The same as a volume; / if it is none of ours.") { Paths.volume($0.volume.chain?.backing) }
+        Property("Dependents", .changes, "Volumes that are overlays of this one.") {
+            ($0.volume.chain?.dependents ?? []).map { Paths.volume($0) }
+        }
+        Property("Encryption", .changes, "luks1, luks2 or aes; empty for none.") { $0.volume.encryption }
         Property("Mode", .changes, "Permission bits.") { $0.volume.mode }
         Property("Owner", .changes, "User id.") { $0.volume.owner }
         Property("Group", .changes, "Group id.") { $0.volume.group }

@@ -42,7 +42,9 @@ import Service
             configuration: options.configurationDirectory, runtime: options.runtimeDirectory, lane: stateLane)
         let journal = try await JobDirectory.open(state: options.stateDirectory, lane: stateLane)
         let engine = Engine(
-            types: BackendTable.types(workers: workers, simulate: options.simulate), definitions: definitions, journal: journal,
+            types: BackendTable.types(
+                workers: workers, owner: try await Installation.name(state: options.stateDirectory, lane: stateLane),
+                simulate: options.simulate), definitions: definitions, journal: journal,
             environment: Environment(now: Self.now))
         self.engine = engine
         try await engine.open()
@@ -52,6 +54,7 @@ import Service
         let workers = workers
         let face = Face(
             engine, on: connection, ownUID: geteuid(), version: Program.version, logger: logger,
+            secretReader: Self.secretReader(workers.lane("secrets")),
             statistics: {
                 let statistics = workers.statistics
                 return ["worker-threads": UInt64(statistics.threads), "workers-written-off": UInt64(statistics.writtenOff)]
@@ -97,6 +100,26 @@ import Service
         if stopping { return }
         logger.error("cisternd lost its connection to the bus and ends; its pools stay as they are")
         Loop.shared.stop(code: 1)
+    }
+
+    /// Reads secrets on a lane of their own: a caller who never writes holds up nobody but those who give secrets, and not for long.
+    private static func secretReader(_ lane: Lane) -> @Sendable (UnixDescriptor) async throws -> [UInt8] {
+        { descriptor in
+            try await lane.run(deadline: .seconds(10)) {
+                var bytes: [UInt8] = []
+                var piece = [UInt8](repeating: 0, count: 4096)
+                var waiting = pollfd(fd: descriptor.descriptor, events: Int16(POLLIN), revents: 0)
+                while bytes.count <= Secret.limit {
+                    if poll(&waiting, 1, 9000) == 0 { throw LoopError("read the descriptor", code: ETIMEDOUT) }
+                    let count = read(descriptor.descriptor, &piece, piece.count)
+                    if count < 0 && errno == EINTR { continue }
+                    if count < 0 { throw LoopError("read the descriptor", code: errno) }
+                    if count == 0 { break }
+                    bytes += piece.prefix(count)
+                }
+                return bytes
+            }
+        }
     }
 
     /// Microseconds since the epoch.

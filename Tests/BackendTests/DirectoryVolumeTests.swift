@@ -51,11 +51,14 @@ import Testing
         var tuning = DirectoryPool.Tuning()
         tuning.namelessFiles = nameless
         let pool = try await DirectoryPool.started(directory, tuning: tuning)
-        try TestFiles.make(directory(".cistern-00aa"), content: "left by a crash")
-        try TestFiles.make(directory(".cistern-00bb"), content: "not ours to judge")
-        #expect(try await !pool.recover(["temporary .cistern-00aa", "link 1 2 v"]))
-        #expect(directory.names == [".cistern-00bb"])
-        #expect(try await !pool.recover(["temporary ../escape", "nonsense", ""]))
+        try TestFiles.make(directory(".cistern-test-00aa"), content: "left by a crash")
+        try TestFiles.make(directory(".cistern-other-00bb"), content: "not ours to judge")
+        #expect(try await !pool.recover(["link 1 2 v", "nonsense", "", "resize 1 2 3 4 ../escape", "process 1 1"]))
+        #expect(directory.names == [".cistern-other-00bb"])
+        try TestFiles.make(directory(".cistern-test-00cc"))
+        try await pool.stop(.ignored())
+        _ = try await pool.start(.ignored())
+        #expect(directory.names == [".cistern-other-00bb"], "swept when the pool starts, too")
     }
 
     // MARK: - Others have it open

@@ -8,6 +8,7 @@ import TestSupport
 /// Threads and the inotify instance that all tests of this target share.
 enum Shared {
     static let workers = Workers()
+    static let drafts = Drafts(owner: "test")
     static let inotify: Inotify = {
         Loop.shared.startThread()
         return Inotify()
@@ -109,7 +110,7 @@ extension DirectoryPool {
     ) throws -> DirectoryPool {
         let all = settings.merging(["target.path": .string(path)]) { mine, _ in mine }
         let definition = PoolDefinition(name: "p", uuid: "11111111-2222-4333-8444-555555555555", type: "dir", settings: all)
-        return try DirectoryPool(definition, lane: lane, inotify: inotify, tuning: tuning)
+        return try DirectoryPool(definition, lane: lane, inotify: inotify, drafts: Shared.drafts, tuning: tuning)
     }
 
     /// A pool of the directory, started.

@@ -57,8 +57,8 @@ import Testing
 
     @Test func tableNamesTheTypes() throws {
         let workers = Workers()
-        #expect(BackendTable.types(workers: workers, simulate: false).keys.sorted() == ["dir"])
-        let types = BackendTable.types(workers: workers, simulate: true)
+        #expect(BackendTable.types(workers: workers, owner: "test", simulate: false).keys.sorted() == ["dir"])
+        let types = BackendTable.types(workers: workers, owner: "test", simulate: true)
         #expect(types.keys.sorted() == ["dir", "simulated"])
         for type in types.values {
             #expect(type.required.isSubset(of: type.settings.keys))

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 public import Cistern
 import Glibc
+import Images
 
-extension DirectoryPool: VolumeCreating, Recovering {
-    public static var creatableFormats: [String] { ["raw"] }
+extension DirectoryPool: VolumeCreating {
+    public static var creatableFormats: [String] { ["raw"] + ImageFormat.all.keys.sorted() }
 
     public func movesData(_ request: VolumeRequest) -> Bool {
-        bytesToTake(request) > 0
+        request.format == "raw" ? bytesToTake(request) > 0 : ImageFormat.takesLong(request)
     }
 
     /// How much of the capacity is taken from the file system before the volume appears.
@@ -40,9 +41,14 @@ extension DirectoryPool: VolumeCreating, Recovering {
             )
         }
         try checkName(request.name, of: "volume")
+        try checkImage(request)
         let draft = try await makeDraft(request, progress)
         do throws(StorageError) {
-            try await fill(draft, request, progress)
+            if request.format == "raw" {
+                try await fill(draft, request, progress)
+            } else {
+                try await makeImage(draft.file, request, progress)
+            }
             return try await publish(draft, request, progress)
         } catch {
             await discard(draft)
@@ -58,18 +64,23 @@ extension DirectoryPool: VolumeCreating, Recovering {
             try requireAbsent(request.name, in: place)
             try requireSpace(bytesToTake(request), for: request.name, in: place)
             let file = try makeNameless(in: place)
-            try file?.setSize(request.capacity)
+            if request.format == "raw" { try file?.setSize(request.capacity) }
             return (place, try file.map { Draft(place: place, file: $0, status: try $0.status(), temporaryName: nil) })
         }
         if let nameless { return nameless }
-        let temporary = reservedPrefix + hex(UInt64.random(in: 0x1000_0000_0000_0000 ... .max))
-        try await progress.journal("temporary \(temporary)")
+        let temporary = drafts.begin()
         let draft = try await blocking.run(self.action("create", request.name)) {
-            let file = try place.directory.make(temporary)
+            let file: File
+            do throws(Errno) { file = try place.directory.make(temporary) } catch {
+                self.drafts.end(temporary)
+                throw error
+            }
             return Draft(place: place, file: file, status: try file.status(), temporaryName: temporary)
         }
         do throws(StorageError) {
-            try await blocking.run(self.action("create", request.name)) { try draft.file.setSize(request.capacity) }
+            if request.format == "raw" {
+                try await blocking.run(self.action("create", request.name)) { try draft.file.setSize(request.capacity) }
+            }
         } catch {
             await discard(draft)
             throw error
@@ -131,21 +142,33 @@ extension DirectoryPool: VolumeCreating, Recovering {
         // From here on it is done: who cancels now is told so.
         progress.phase("publishing", cancellable: false)
         try progress.checkCancelled()
-        try await progress.journal(PublicationNote(draft.status, name: request.name).line)
+        try await progress.journal(WorkNote(.link, draft.status, name: request.name).line)
         let volume = try await blocking.run(self.action("create", request.name)) { [self] in
+            try declare(request.format, of: draft.file, draft.status)
             try draft.file.setAttributes(mode: request.mode ?? 0o600, owner: request.owner, group: request.group)
             let status = try draft.file.status()
             let key = try draft.place.keys.key(of: draft.file, status)
+            let image = try self.image(of: draft.file, request, status)
             try give(draft, request.name)
-            return self.volume(request.name, status, key: key, draft.place)
+            return self.volume(request.name, status, key: key, draft.place, image)
         }
         do throws(StorageError) {
             try await syncs.sync(draft.file, in: draft.place.directory, action("create", request.name)) { draft.close() }
+            if let temporary = draft.temporaryName { drafts.end(temporary) }
         } catch {
             try? await blocking.run("clean up") { [self] in try openPlace().directory.remove(request.name) }
             throw error
         }
         return volume
+    }
+
+    /// On the lane: what has been made, as its own header tells it.
+    private func image(of file: File, _ request: VolumeRequest, _ status: FileStatus) throws -> Image {
+        if request.format == "raw" { return .declaredRaw }
+        var buffer = [UInt8](repeating: 0, count: Self.headerSize)
+        let image = try probe(file, request.name, status, &buffer)
+        if image.header.problem.isEmpty { return image }
+        throw StorageError(.failed, "Cannot create volume \(request.name): what qemu-img made cannot be used: \(image.header.problem).")
     }
 
     /// On the lane: gives the draft its name.
@@ -164,9 +187,10 @@ extension DirectoryPool: VolumeCreating, Recovering {
 
     /// Leaves nothing of the draft. In a task of its own, since the caller's may be cancelled.
     private func discard(_ draft: Draft) async {
-        let blocking = blocking
+        let (blocking, drafts) = (blocking, drafts)
         await Task {
-            // What cannot be removed now, because the file system hangs, the journal still knows.
+            // What cannot be removed now, because the file system hangs, is swept when the pool starts again.
+            if let temporary = draft.temporaryName { drafts.end(temporary) }
             try? await blocking.run("clean up") {
                 draft.file.close()
                 if let temporary = draft.temporaryName { try draft.place.directory.remove(temporary) }
@@ -174,47 +198,4 @@ extension DirectoryPool: VolumeCreating, Recovering {
             }
         }.value
     }
-
-    // MARK: - After a crash
-
-    public func recover(_ notes: [String]) async throws(StorageError) -> Bool {
-        try await blocking.run(self.action("recover", nil)) { [self] in
-            let place = try openPlace()
-            for note in notes.compactMap(PublicationNote.init) {
-                guard let status = try? place.directory.status(of: note.name), note.matches(status) else { continue }
-                try place.directory.sync()
-                return true
-            }
-            for note in notes where note.hasPrefix("temporary " + reservedPrefix) {
-                try? place.directory.remove(String(note.dropFirst("temporary ".count)))
-            }
-            try place.directory.sync()
-            return false
-        }
-    }
-}
-
-/// What the journal holds of a volume that is about to appear: `link INODE BIRTH NAME`.
-private struct PublicationNote {
-    let inode: UInt64
-    let born: Int64
-    let name: String
-
-    init(_ status: FileStatus, name: String) {
-        inode = status.identity.inode
-        born = status.born
-        self.name = name
-    }
-
-    init?(_ line: String) {
-        let parts = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
-        guard parts.count == 4, parts[0] == "link", let inode = UInt64(parts[1]), let born = Int64(parts[2]) else { return nil }
-        self.inode = inode
-        self.born = born
-        name = String(parts[3])
-    }
-
-    var line: String { "link \(inode) \(born) \(name)" }
-
-    func matches(_ status: FileStatus) -> Bool { status.isRegular && status.identity.inode == inode && status.born == born }
 }

@@ -2,6 +2,7 @@
 public import Cistern
 import EventLoop
 import Glibc
+import Images
 
 extension DirectoryPool: EntryLooking, SpaceMeasuring {
     /// How many entries are looked at in one turn on the lane: some milliseconds' work.
@@ -24,6 +25,7 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
         state.withLock { state in
             state.stamps = tally.stamps
             state.sharedNames = tally.sharedNames
+            state.extents = tally.extents
         }
         return Contents(volumes: tally.volumes, skipped: tally.skipped, space: space, details: place.details)
     }
@@ -40,7 +42,8 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
                             batches.append(
                                 try await blocking.run(self.action("scan", nil)) { [self] in
                                     var batch = Batch()
-                                    for entry in part { try examine(entry, in: place, before, into: &batch) }
+                                    var buffer = [UInt8](repeating: 0, count: Self.headerSize)
+                                    for entry in part { try examine(entry, in: place, before, &buffer, into: &batch) }
                                     return batch
                                 })
                         }
@@ -60,11 +63,15 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
         try await blocking.run(self.action("look at", name)) { [self] in
             let place = try openPlace()
             var batch = Batch()
+            var buffer = [UInt8](repeating: 0, count: Self.headerSize)
             let entry = DirectoryEntry(name: name, inode: 0, kind: UInt8(DT_UNKNOWN), isText: true)
-            try examine(entry, in: place, Memory(known: [:], stamps: [:]), into: &batch)
+            try examine(entry, in: place, Memory(known: [:], stamps: [:]), &buffer, into: &batch)
             if let found = batch.found.first {
                 guard let reason = try skipReason(name, found, in: place) else {
-                    state.withLock { $0.stamps[name] = found.stamp }
+                    state.withLock { state in
+                        state.stamps[name] = found.stamp
+                        for extent in found.extents { state.extents[extent] = name }
+                    }
                     return .volume(found.volume)
                 }
                 batch.skipped = [(name, reason)]
@@ -80,33 +87,59 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
 
     // MARK: - One entry
 
-    /// On the lane: what an entry is, by its type alone where the directory tells it. Opens nothing.
-    private func examine(_ entry: DirectoryEntry, in place: Place, _ before: Memory, into batch: inout Batch) throws {
+    /// On the lane: what an entry is, by its type alone where the directory tells it. Opens nothing but regular files.
+    ///
+    /// - Parameter buffer: overwritten.
+    private func examine(
+        _ entry: DirectoryEntry, in place: Place, _ before: Memory, _ buffer: inout [UInt8], into batch: inout Batch
+    ) throws {
         if entry.name.hasPrefix(reservedPrefix) { return }
-        func skip(_ reason: String) { batch.skipped.append((entry.name, reason)) }
-        if !entry.isText { return skip("its name is not UTF-8") }
-        if let clause = entry.typeClause { return skip(clause) }
-        let status: FileStatus
-        do throws(Errno) { status = try place.directory.status(of: entry.name) } catch {
+        if !entry.isText { return batch.skip(entry, "its name is not UTF-8") }
+        if let clause = entry.typeClause { return batch.skip(entry, clause) }
+        do throws(Errno) {
+            // What is known costs one system call; what is new is opened once and asked everything.
+            if Int(entry.kind) != Int(DT_REG) || before.stamps[entry.name] != nil {
+                let status = try place.directory.status(of: entry.name)
+                if let reason = status.refusal { return batch.skip(entry, reason) }
+                if status.links == 1, before.isUnchanged(entry.name, Stamp(status)) { return batch.addUnchanged(entry.name) }
+            }
+            if let reason = Self.refusal(of: entry.name) { return batch.skip(entry, reason) }
+            try read(entry, in: place, before, &buffer, into: &batch)
+        } catch {
             switch error.code {
             case ENOENT: return
-            case EACCES, EPERM, ENAMETOOLONG, ELOOP, EINVAL, EUCLEAN, EIO, EOVERFLOW: return skip("unreadable: \(error.text)")
+            case EACCES, EPERM, ENAMETOOLONG, ELOOP, EINVAL, EUCLEAN, EIO, EOVERFLOW, ENXIO, ENODEV:
+                return batch.skip(entry, "unreadable: \(error.text)")
             default: throw error
             }
         }
-        guard status.isRegular else { return skip(status.typeClause) }
-        if status.isMountPoint { return skip("a mount point") }
-        let stamp = Stamp(status)
-        if status.links == 1, before.isUnchanged(entry.name, stamp) { return batch.addUnchanged(entry.name) }
-        if let reason = Self.refusal(of: entry.name) { return skip(reason) }
-        do throws(Errno) {
-            let key = try place.keys.key(of: entry.name, in: place.directory, status)
-            batch.found.append(
-                Batch.Found(
-                    volume: volume(entry.name, status, key: key, place), stamp: stamp, identity: status.identity, links: status.links))
-        } catch {
-            if error.code != ENOENT { skip("unreadable: \(error.text)") }
+    }
+
+    /// On the lane: looks into a file.
+    private func read(
+        _ entry: DirectoryEntry, in place: Place, _ before: Memory, _ buffer: inout [UInt8], into batch: inout Batch
+    ) throws(Errno) {
+        let file: File
+        do throws(Errno) { file = try place.directory.open(entry.name) } catch {
+            guard error.code == EWOULDBLOCK else { throw error }
+            return try takeUnread(entry, in: place, before, into: &batch)
         }
+        let status = try file.status()
+        if let reason = status.refusal { return batch.skip(entry, reason) }
+        let image = try probe(file, entry.name, status, &buffer)
+        let key = try place.keys.key(of: file, status)
+        batch.add(
+            volume(entry.name, status, key: key, place, image), status, extents: Self.ownExtents(of: entry.name, image.header.extents))
+    }
+
+    /// On the lane: a file that somebody has a lease on, and that would have to be waited for. Its format is what it was.
+    private func takeUnread(_ entry: DirectoryEntry, in place: Place, _ before: Memory, into batch: inout Batch) throws(Errno) {
+        let status = try place.directory.status(of: entry.name)
+        if let reason = status.refusal { return batch.skip(entry, reason) }
+        let key = try place.keys.key(of: entry.name, in: place.directory, status)
+        var volume = volume(entry.name, status, key: key, place, .unknown)
+        if let known = before.known[entry.name], known.key == key { volume.take(imageOf: known) }
+        batch.add(volume, status, extents: [], isRead: false)
     }
 
     /// Why the name could not be a volume's.
@@ -117,26 +150,10 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
         return nil
     }
 
-    func volume(_ name: String, _ status: FileStatus, key: String, _ place: Place) -> Volume {
-        var volume = Volume(name: name)
-        volume.key = key
-        volume.path = path(of: name)
-        volume.format = "raw"
-        volume.capacity = status.size
-        volume.physical = status.size
-        volume.allocation = status.allocation
-        volume.mode = status.mode & 0o777
-        volume.owner = status.owner
-        volume.group = status.group
-        volume.modifyTime = microseconds(status.modified)
-        volume.birthTime = microseconds(status.born)
-        volume.details = place.details
-        return volume
-    }
-
     /// Why a name that was looked at alone is no volume's: the file, or the name as people read it, belongs to another already.
     private func skipReason(_ name: String, _ found: Batch.Found, in place: Place) throws -> String? {
-        let stamps = state.withLock { $0.stamps }
+        let (stamps, owner) = state.withLock { ($0.stamps, $0.extents[name]) }
+        if let owner, (try? place.directory.status(of: owner)) != nil { return SkipReason.extent(of: owner) }
         if let index = stamps.index(forKey: name), !stamps[index].key.utf8.elementsEqual(name.utf8),
             (try? place.directory.status(of: stamps[index].key)) != nil
         {
@@ -151,6 +168,25 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
         state.withLock { $0.sharedNames.formUnion(names) }
         let first = firstName(of: names) { stamps[$0]?.isOf(inode: inode) == true }
         return first == name ? nil : SkipReason.anotherName(of: first)
+    }
+}
+
+extension FileStatus {
+    /// Why it is no volume's file; nil if it could be one.
+    fileprivate var refusal: String? { isRegular ? (isMountPoint ? "a mount point" : nil) : typeClause }
+}
+
+extension Volume {
+    /// Takes over what the file said of itself when it could be read.
+    fileprivate mutating func take(imageOf known: Volume) {
+        format = known.format
+        formatSource = known.formatSource
+        capacity = known.format == "raw" ? physical : known.capacity
+        backingPath = known.backingPath
+        encryption = known.encryption
+        details = known.details
+        state = known.state
+        stateReason = known.stateReason
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 public import Cistern
+import EventLoop
 import Glibc
 
 extension DirectoryPool {
@@ -7,13 +8,22 @@ extension DirectoryPool {
     private static let quicklyFreed: UInt64 = 16 << 20
 
     public func delete(_ volume: Volume, _ progress: Progress) async throws(StorageError) {
-        let (place, reference, lease) = try await blocking.run(self.action("delete", volume.name)) { [self] in
+        let (place, reference, status, lease) = try await blocking.run(self.action("delete", volume.name)) { [self] in
             let place = try openPlace()
             let (reference, status) = try self.reference(to: volume, in: place)
-            let lease = try self.lease(reference, volume, excluding: .opening)
+            return (place, reference, status, try self.lease(reference, volume, excluding: .opening))
+        }
+        try await progress.journal(WorkNote(.delete, status, name: volume.name).line)
+        let extents = Self.extents(of: volume)
+        try await blocking.run(self.action("delete", volume.name)) { [self] in
             guard try place.directory.status(of: volume.name).identity == status.identity else { throw gone(volume) }
             try place.directory.remove(volume.name)
-            return (place, reference, lease)
+            // They are nothing without it, and the next scan would take one that stays for a volume.
+            for extent in extents { try? place.directory.remove(extent) }
+            state.withLock { state in
+                if !state.declared.isEmpty { state.declared[status.identity] = nil }
+                for extent in extents { state.extents[extent] = nil }
+            }
         }
         let isSmall = volume.allocation <= Self.quicklyFreed
         try await syncs.sync(nil, in: place.directory, action("delete", volume.name)) {
@@ -31,6 +41,11 @@ extension DirectoryPool {
         }
     }
 
+    private static func extents(of volume: Volume) -> [String] {
+        guard case .strings(let names)? = volume.details["extents"] else { return [] }
+        return ownExtents(of: volume.name, names)
+    }
+
     /// On the lane: makes sure that nobody else does with the volume what is excluded.
     func lease(
         _ reference: FileReference, _ volume: Volume, writable: Bool = false, excluding: Lease.Exclusion
@@ -46,6 +61,12 @@ extension DirectoryPool {
 extension DirectoryPool: VolumeRenaming {
     public func rename(_ volume: Volume, to name: String) async throws(StorageError) -> Volume {
         try checkName(name, of: "volume")
+        if !Self.extents(of: volume).isEmpty {
+            throw StorageError(
+                .notSupported,
+                "Volume \(volume.name) in pool \(definition.name) has its data in other files that are named after it, and cannot be renamed; copy it instead."
+            )
+        }
         let (place, renamed) = try await blocking.run(self.action("rename", volume.name)) { [self] in
             let place = try openPlace()
             let (reference, before) = try self.reference(to: volume, in: place)
@@ -58,7 +79,7 @@ extension DirectoryPool: VolumeRenaming {
                 try? place.directory.rename(name, to: volume.name)
                 throw gone(volume)
             }
-            return (place, self.volume(name, try reference.status(), key: volume.key, place))
+            return (place, volume.after(try reference.status(), named: name, self.path(of: name)))
         }
         do throws(StorageError) {
             try await syncs.sync(nil, in: place.directory, action("rename", volume.name)) { place.directory.close() }
@@ -87,8 +108,22 @@ extension DirectoryPool: VolumePermitting {
                 try? reference.setOwner(before.owner, group: before.group)
                 throw error
             }
-            return self.volume(volume.name, try reference.status(), key: volume.key, place)
+            return volume.after(try reference.status())
         }
+    }
+}
+
+extension Volume {
+    /// The volume when something other than its data has changed.
+    fileprivate func after(_ status: FileStatus, named name: String? = nil, _ path: String? = nil) -> Volume {
+        var volume = self
+        volume.name = name ?? volume.name
+        volume.path = path ?? volume.path
+        volume.mode = status.mode & 0o777
+        volume.owner = status.owner
+        volume.group = status.group
+        volume.modifyTime = microseconds(status.modified)
+        return volume
     }
 }
 
@@ -134,6 +169,10 @@ extension DirectoryPool: VolumeResizing {
         let subject = try await beginResize(volume, to: capacity, allowShrink: allowShrink, allocate: allocate)
         let old = subject.before.size
         do throws(StorageError) {
+            if allocate { try await progress.journal(WorkNote(.resize(old: old, new: capacity), subject.before, name: volume.name).line) }
+            if volume.format != "raw" {
+                return try await resizeImage(subject, volume, to: capacity, allowShrink: allowShrink, allocate: allocate, progress)
+            }
             if allocate, capacity > old { try await fill(subject, volume, old..<capacity, progress) }
             return try await blocking.runBulk(self.action("resize", volume.name)) { [self] in
                 if capacity != old {
@@ -141,12 +180,32 @@ extension DirectoryPool: VolumeResizing {
                     try subject.file.sync()
                 }
                 defer { subject.close() }
-                return self.volume(volume.name, try subject.file.status(), key: volume.key, subject.place)
+                return try look(again: subject, volume)
             }
         } catch {
-            await undo(subject)
+            await undo(subject, volume)
             throw error
         }
+    }
+
+    private func resizeImage(
+        _ subject: Subject, _ volume: Volume, to capacity: UInt64, allowShrink: Bool, allocate: Bool, _ progress: Progress
+    ) async throws(StorageError) -> Volume {
+        subject.lease.end()  // qemu-img is to open it, and has locks of its own
+        try await resizeImage(subject.file, volume, to: capacity, allowShrink: allowShrink, allocate: allocate, progress)
+        return try await blocking.runBulk(self.action("resize", volume.name)) { [self] in
+            defer { subject.close() }
+            try subject.file.sync()
+            return try look(again: subject, volume)
+        }
+    }
+
+    /// On the lane: the volume as its file is now.
+    private func look(again subject: Subject, _ volume: Volume) throws -> Volume {
+        let status = try subject.file.status()
+        var buffer = [UInt8](repeating: 0, count: Self.headerSize)
+        let image = volume.format == "raw" ? Image.raw(volume) : try probe(subject.file, volume.name, status, &buffer)
+        return self.volume(volume.name, status, key: volume.key, subject.place, image)
     }
 
     private func beginResize(
@@ -155,13 +214,14 @@ extension DirectoryPool: VolumeResizing {
         try await blocking.run(self.action("resize", volume.name)) { [self] in
             let place = try openPlace()
             let (reference, status) = try self.reference(to: volume, in: place)
-            if capacity < status.size, !allowShrink {
+            if volume.format == "raw", capacity < status.size, !allowShrink {
                 throw StorageError(
                     .shrinkRefused,
                     "Volume \(volume.name) in pool \(definition.name) has \(status.size) bytes and would lose data at \(capacity); allow shrinking if that is wanted."
                 )
             }
-            if allocate, capacity > status.size { try requireSpace(capacity - status.size, for: volume.name, in: place) }
+            let size = volume.format == "raw" ? status.size : volume.capacity
+            if allocate, capacity > size { try requireSpace(capacity - size, for: volume.name, in: place) }
             let lease = try self.lease(reference, volume, writable: true, excluding: .opening)
             guard let file = lease.file else { throw Errno(EACCES) }
             return Subject(place: place, file: file, before: status, lease: lease)
@@ -182,11 +242,12 @@ extension DirectoryPool: VolumeResizing {
     }
 
     /// Gives back what was reserved. In a task of its own, since the caller's may be cancelled.
-    private func undo(_ subject: Subject) async {
+    private func undo(_ subject: Subject, _ volume: Volume) async {
         let blocking = blocking
         await Task {
             try? await blocking.runBulk("undo the resizing") {
                 defer { subject.close() }
+                if volume.format != "raw" { return }
                 try subject.file.setSize(subject.before.size)
             }
         }.value

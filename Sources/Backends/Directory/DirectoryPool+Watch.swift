@@ -57,7 +57,10 @@ extension DirectoryPool: Watching {
     /// What consumers are told.
     private func changes(_ happening: Inotify.Happening) -> [Change] {
         switch happening {
-        case .entry(let name): return name.hasPrefix(reservedPrefix) ? [] : [.entry(name)]
+        case .entry(let name):
+            if name.hasPrefix(reservedPrefix) { return [] }
+            // What changes in an extent changes the volume that it belongs to.
+            return ([name] + [owner(of: name)].compactMap { $0 }).map { .entry($0) }
         case .gone(let name):
             if name.hasPrefix(reservedPrefix) { return [] }
             // The file may live on under a name that was not shown so far.
@@ -74,6 +77,8 @@ extension DirectoryPool: Watching {
         case .lost(let why): return [.lost("Directory \(targetPath) \(why).")]
         }
     }
+
+    private func owner(of extent: String) -> String? { state.withLock { $0.extents[extent] } }
 
     private func isShared(_ name: String) -> Bool { state.withLock { $0.sharedNames.contains(name) } }
 }

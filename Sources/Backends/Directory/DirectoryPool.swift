@@ -25,6 +25,12 @@ public final class DirectoryPool: Backend, Limited {
         var stamps: [String: Stamp] = [:]
         /// Names that share their file with another name in the directory.
         var sharedNames: Set<String> = []
+        /// Files that belong to another one's volume, with its name.
+        var extents: [String: String] = [:]
+        /// Formats of files that we made where no attribute can say so.
+        var declared: [FileStatus.Identity: String] = [:]
+        /// `Details` of images that are alike.
+        var details: [Alike: [String: Value]] = [:]
         var watches: [ObjectIdentifier: WeakQueue] = [:]
     }
 
@@ -34,6 +40,7 @@ public final class DirectoryPool: Backend, Limited {
     let tuning: Tuning
     let blocking: Blocking
     let inotify: Inotify
+    let drafts: Drafts
     let company = SpaceFiller.Company()
     let syncs: SyncQueue
     let state = Locked(State())
@@ -41,10 +48,14 @@ public final class DirectoryPool: Backend, Limited {
     /// - Parameters:
     ///   - lane: where everything runs that may block.
     ///   - inotify: shared by all pools.
+    ///   - drafts: shared by all pools.
     /// - Throws: `invalidArguments` if `target.path` is missing or no absolute path.
-    public init(_ definition: PoolDefinition, lane: Lane, inotify: Inotify, tuning: Tuning = Tuning()) throws(StorageError) {
+    public init(
+        _ definition: PoolDefinition, lane: Lane, inotify: Inotify, drafts: Drafts, tuning: Tuning = Tuning()
+    ) throws(StorageError) {
         self.definition = definition
         self.inotify = inotify
+        self.drafts = drafts
         self.tuning = tuning
         targetPath = try Self.checkedPath(definition)
         blocking = Blocking(lane: lane, place: "directory \(targetPath)", patience: tuning.patience)
@@ -65,7 +76,10 @@ public final class DirectoryPool: Backend, Limited {
 
     public func start(_ progress: Progress) async throws(StorageError) -> String {
         let identity = try await blocking.run(self.action("start", nil)) { [self] in
-            try openDirectory().status().identity
+            let directory = try openDirectory()
+            // Where nothing can be removed, nothing of ours can have been left.
+            try? drafts.sweep(directory)
+            return try directory.status().identity
         }
         let isAnother = state.withLock { state in
             defer { state.identity = identity }
@@ -85,6 +99,7 @@ public final class DirectoryPool: Backend, Limited {
         state.withLock { state in
             state.stamps = [:]
             state.sharedNames = []
+            state.extents = [:]
         }
     }
 

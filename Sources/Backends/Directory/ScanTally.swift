@@ -41,6 +41,10 @@ struct Batch: Sendable {
         let stamp: Stamp
         let identity: FileStatus.Identity
         let links: UInt32
+        /// Files that are the volume's, too.
+        let extents: [String]
+        /// Whether the file could be looked into; if not, it is looked at again by the next scan.
+        let isRead: Bool
     }
 
     var found: [Found] = []
@@ -48,6 +52,14 @@ struct Batch: Sendable {
     private(set) var unchanged = 0
     /// Those of the unchanged names that may look like others.
     private(set) var unchangedExotic: [String] = []
+
+    mutating func skip(_ entry: DirectoryEntry, _ reason: String) { skipped.append((entry.name, reason)) }
+
+    mutating func add(_ volume: Volume, _ status: FileStatus, extents: [String], isRead: Bool = true) {
+        found.append(
+            Found(
+                volume: volume, stamp: Stamp(status), identity: status.identity, links: status.links, extents: extents, isRead: isRead))
+    }
 
     mutating func addUnchanged(_ name: String) {
         unchanged += 1
@@ -62,6 +74,8 @@ struct Batch: Sendable {
 enum SkipReason {
     static let sameAppearance = "its name looks the same as another one's"
 
+    static func extent(of volume: String) -> String { "an extent of \(volume)" }
+
     static func anotherName(of first: String) -> String { "another name of \(first)" }
 }
 
@@ -71,6 +85,8 @@ struct Tally: Sendable {
     private(set) var stamps: [String: Stamp]
     private(set) var skipped: [String: String] = [:]
     private(set) var sharedNames: Set<String> = []
+    /// Files that belong to another one's volume, with its name.
+    private(set) var extents: [String: String] = [:]
 
     init(_ batches: [Batch], _ before: Memory) {
         let unchanged = batches.reduce(0) { $0 + $1.unchanged }
@@ -85,6 +101,7 @@ struct Tally: Sendable {
         }
         add(batches, before.known)
         for batch in batches { for skip in batch.skipped { skipped[skip.entry] = skip.reason } }
+        for (extent, owner) in extents where volumes[owner] != nil && remove(extent) { skipped[extent] = SkipReason.extent(of: owner) }
     }
 
     /// Leaves what is unchanged.
@@ -106,7 +123,9 @@ struct Tally: Sendable {
                 continue
             }
             volumes[name] = file.volume
-            stamps[name] = file.stamp
+            // Extents may change without it: a volume that has some is never taken for unchanged.
+            stamps[name] = file.isRead && file.extents.isEmpty ? file.stamp : nil
+            for extent in file.extents { extents[extent] = name }
             if file.links > 1 { shared[file.identity, default: []].append(name) }
         }
         for names in shared.values where names.count > 1 { settle(names, known) }
@@ -117,10 +136,14 @@ struct Tally: Sendable {
         sharedNames.formUnion(names)
         let first = firstName(of: names) { known[$0] != nil && known[$0]?.key == volumes[$0]?.key }
         for name in names where name != first {
-            volumes[name] = nil
-            stamps[name] = nil
+            _ = remove(name)
             skipped[name] = SkipReason.anotherName(of: first)
         }
+    }
+
+    private mutating func remove(_ name: String) -> Bool {
+        stamps[name] = nil
+        return volumes.removeValue(forKey: name) != nil
     }
 }
 

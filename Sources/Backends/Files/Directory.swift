@@ -19,6 +19,11 @@ final class Directory: Descriptor, @unchecked Sendable {
         FileReference(owning: try checked(linux_open_beneath(raw, name, linux_O_PATH | O_NOFOLLOW, 0)))
     }
 
+    /// Opens a file to look into it. Ask first whether it is a regular one; what came in its place meanwhile makes nobody wait.
+    func open(_ name: String) throws(Errno) -> File {
+        File(owning: try checked(linux_open_beneath(raw, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0)))
+    }
+
     /// A new file without a name. `EOPNOTSUPP` (or `EISDIR`, `EINVAL`) where the file system has none.
     func makeNameless(direct: Bool = false) throws(Errno) -> File {
         let flags = linux_O_TMPFILE | O_RDWR | (direct ? linux_O_DIRECT : 0)

@@ -51,6 +51,65 @@ final class File: Descriptor, @unchecked Sendable {
     /// Has a range on the medium and out of the page cache. Does nothing where the file system cannot.
     func writeBack(_ offset: UInt64, _ length: Int) { _ = linux_write_back(raw, Int64(clamping: offset), Int64(length)) }
 
+    /// Reads from `offset` until the buffer is full or the file ends. What is not in memory is read without reading ahead.
+    ///
+    /// - Returns: how many bytes there were.
+    func read(_ buffer: inout [UInt8], at offset: UInt64) throws(Errno) -> Int {
+        let size = buffer.count
+        let cached = buffer.withUnsafeMutableBytes { linux_read_cached(raw, $0.baseAddress, size, Int64(clamping: offset)) }
+        if cached == size { return size }
+        _ = linux_read_no_ahead(raw)
+        var done = 0
+        while done < size {
+            let count = buffer.withUnsafeMutableBytes {
+                pread(raw, $0.baseAddress.map { $0 + done }, size - done, Int(clamping: offset) + done)
+            }
+            if count < 0 && errno == EINTR { continue }
+            if try checked(count) == 0 { break }
+            done += count
+        }
+        return done
+    }
+
+    /// A piece of the file; shorter where the file ends.
+    func read(at offset: UInt64, count: Int) throws(Errno) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: count)
+        let done = try read(&buffer, at: offset)
+        buffer.removeSubrange(done...)
+        return buffer
+    }
+
+    /// Writes bytes over what is there.
+    func write(_ bytes: [UInt8], at offset: UInt64) throws(Errno) {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                pwrite(raw, $0.baseAddress.map { $0 + done }, bytes.count - done, Int(clamping: offset) + done)
+            }
+            if count < 0 && errno == EINTR { continue }
+            done += try checked(count)
+        }
+    }
+
+    /// A short text that is kept with the file under a name of the `user.` namespace; nil if there is none.
+    ///
+    /// - Throws: `EOPNOTSUPP` where the file system keeps none.
+    func attribute(_ name: String) throws(Errno) -> String? {
+        let (count, value) = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 256) { buffer -> (Int, String?) in
+            let count = linux_get_attribute(raw, name, buffer.baseAddress, buffer.count)
+            return (count, count < 0 ? nil : String(validating: buffer.prefix(count), as: UTF8.self))
+        }
+        if count >= 0 { return value }
+        if errno == ENODATA || errno == ERANGE { return nil }
+        throw Errno.last
+    }
+
+    /// Keeps a short text with the file.
+    func setAttribute(_ name: String, _ value: String) throws(Errno) {
+        var value = value
+        _ = try checked(value.withUTF8 { linux_set_attribute(raw, name, $0.baseAddress, $0.count) })
+    }
+
     /// Clears the flag that opening needed and readers do not expect.
     func setBlocking() {
         let flags = linux_get_flags(raw)

@@ -39,33 +39,22 @@ enum Holders {
     }
 
     private static func isWritable(_ pid: Int32, _ descriptor: String) -> Bool {
-        let lines = (read("/proc/\(pid)/fdinfo/\(descriptor)") ?? "").split(separator: "\n")
+        let lines = (KernelText.read("/proc/\(pid)/fdinfo/\(descriptor)") ?? "").split(separator: "\n")
         guard let line = lines.first(where: { $0.hasPrefix("flags:") }) else { return false }
         let digits = line.dropFirst("flags:".count).drop { $0 == " " || $0 == "\t" }
         return Int32(digits, radix: 8).map { $0 & O_ACCMODE != O_RDONLY } ?? false
     }
 
     private static func command(of pid: Int32) -> String {
-        let name = read("/proc/\(pid)/comm") ?? ""
+        let name = KernelText.read("/proc/\(pid)/comm") ?? ""
         return name.hasSuffix("\n") ? String(name.dropLast()) : name
     }
 
     private static func loopDevices(_ path: String) -> [Holder] {
         guard let devices = try? Directory.open("/sys/block") else { return [] }
         let names = ((try? devices.entries()) ?? []).map(\.name).filter { $0.hasPrefix("loop") }
-        return names.filter { read("/sys/block/\($0)/loop/backing_file") == path + "\n" }.map {
+        return names.filter { KernelText.read("/sys/block/\($0)/loop/backing_file") == path + "\n" }.map {
             Holder(pid: 0, command: "loop device /dev/\($0)", writes: true)
-        }
-    }
-
-    /// The beginning of a small file of the kernel's.
-    private static func read(_ path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { buffer in
-            let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
-            return count < 0 ? nil : String(decoding: buffer.prefix(count), as: UTF8.self)
         }
     }
 }

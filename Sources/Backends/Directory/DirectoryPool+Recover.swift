@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+public import Cistern
+import Glibc
+import Images
+
+extension DirectoryPool: Recovering {
+    public func recover(_ notes: [String]) async throws(StorageError) -> Bool {
+        for process in notes.compactMap(ProcessNote.init(line:)) { process.end() }
+        return try await blocking.runBulk(self.action("recover", nil)) { [self] in
+            let place = try openPlace()
+            try drafts.sweep(place.directory)
+            var isComplete = false
+            for note in notes.compactMap(WorkNote.init) where try finish(note, in: place) { isComplete = true }
+            try place.directory.sync()
+            return isComplete
+        }
+    }
+
+    /// On the lane: finishes or undoes one thing.
+    ///
+    /// - Returns: whether it is complete.
+    private func finish(_ note: WorkNote, in place: Place) throws -> Bool {
+        let status: FileStatus?
+        do throws(Errno) { status = try place.directory.status(of: note.name) } catch {
+            guard error.code == ENOENT else { throw error }
+            status = nil
+        }
+        let isThere = status.map(note.matches) ?? false
+        switch note.work {
+        case .link: return isThere
+        case .delete: return !isThere
+        case .resize(let old, let new): return isThere ? try finishResize(note, old, new, in: place) : false
+        }
+    }
+
+    private func finishResize(_ note: WorkNote, _ old: UInt64, _ new: UInt64, in place: Place) throws -> Bool {
+        let reference = try place.directory.look(at: note.name)
+        let status = try reference.status()
+        guard note.matches(status) else { return false }
+        let lease: Lease
+        // Whoever has it open by now has taken it as it is.
+        do { lease = try Lease(reference, path: path(of: note.name), writable: true, excluding: .opening) } catch is Lease.Taken {
+            return status.size == new
+        }
+        defer { lease.close() }
+        guard let file = lease.file else { return status.size == new }
+        var buffer = [UInt8](repeating: 0, count: Self.headerSize)
+        let image = try probe(file, note.name, status, &buffer)
+        if image.header.format != "raw" { return image.header.capacity == new }
+        if status.size == new { return true }
+        guard status.size == old || old < status.size && status.size < new && isZero(file, old..<status.size) else { return false }
+        // The same size, or the one it had: what was reserved behind its end is given back.
+        try file.setSize(old)
+        try file.sync()
+        return false
+    }
+
+    /// Whether the range is but zeros, and thus what we were writing. It may have become somebody's data since.
+    private func isZero(_ file: File, _ range: Range<UInt64>) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            guard let count = try? file.read(&buffer, at: offset), count > 0 else { return false }
+            if buffer[..<min(count, Int(clamping: range.upperBound - offset))].contains(where: { $0 != 0 }) { return false }
+            offset += UInt64(count)
+        }
+        return true
+    }
+}
+
+/// What the journal holds of work on a file: `link INODE BIRTH NAME`, `delete INODE BIRTH NAME`, `resize OLD NEW INODE BIRTH NAME`.
+struct WorkNote {
+    /// What is to become of the file.
+    enum Work {
+        /// It is about to get the name.
+        case link
+        /// It is about to lose it.
+        case delete
+        /// Sizes in bytes: the file's own before, the volume's afterwards.
+        case resize(old: UInt64, new: UInt64)
+    }
+
+    let work: Work
+    let name: String
+    private let inode: UInt64
+    private let born: Int64
+
+    init(_ work: Work, _ status: FileStatus, name: String) {
+        self.work = work
+        self.name = name
+        inode = status.identity.inode
+        born = status.born
+    }
+
+    init?(_ line: String) {
+        var words = line.split(separator: " ", maxSplits: line.hasPrefix("resize ") ? 5 : 3, omittingEmptySubsequences: false)[...]
+        switch words.popFirst() {
+        case "link": work = .link
+        case "delete": work = .delete
+        case "resize":
+            guard let old = words.popFirst().flatMap({ UInt64($0) }), let new = words.popFirst().flatMap({ UInt64($0) }) else { return nil }
+            work = .resize(old: old, new: new)
+        default: return nil
+        }
+        guard let inode = words.popFirst().flatMap({ UInt64($0) }), let born = words.popFirst().flatMap({ Int64($0) }),
+            let name = words.popFirst()
+        else { return nil }
+        self.inode = inode
+        self.born = born
+        self.name = String(name)
+    }
+
+    var line: String {
+        let what =
+            switch work {
+            case .link: "link"
+            case .delete: "delete"
+            case .resize(let old, let new): "resize \(old) \(new)"
+            }
+        return "\(what) \(inode) \(born) \(name)"
+    }
+
+    func matches(_ status: FileStatus) -> Bool { status.isRegular && status.identity.inode == inode && status.born == born }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import Cistern
+import EventLoop
+import Glibc
+
+/// Names of files that are being made, on file systems where a file must have one. Shared by all pools. Any thread.
+///
+/// A name tells whose it is, so that after a crash nothing is removed but what is ours and nobody works on: `.cistern-OWNER-NUMBER`.
+public final class Drafts: Sendable {
+    private let prefix: String
+    private let live = Locked<Set<String>>([])
+
+    /// - Parameter owner: tells this installation from all others that may see the same directory; letters and digits.
+    public init(owner: String) { prefix = "\(reservedPrefix)\(owner)-" }
+
+    /// A new name, live until ``end(_:)``.
+    func begin() -> String {
+        let name = prefix + hex(UInt64.random(in: 0x1000_0000_0000_0000 ... .max))
+        live.withLock { _ = $0.insert(name) }
+        return name
+    }
+
+    /// The file has another name now, or is gone.
+    func end(_ name: String) { live.withLock { _ = $0.remove(name) } }
+
+    /// Removes what a crash left in a directory.
+    func sweep(_ directory: Directory) throws(Errno) {
+        for entry in try directory.entries() where entry.isText && entry.name.hasPrefix(prefix) {
+            if live.withLock({ $0.contains(entry.name) }) { continue }
+            do throws(Errno) { try directory.remove(entry.name) } catch {
+                // A directory is none of ours.
+                if error.code != ENOENT, error.code != EISDIR { throw error }
+            }
+        }
+    }
+}
