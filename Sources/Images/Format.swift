@@ -17,6 +17,7 @@ enum Format: String, CaseIterable {
 
     /// By the magic number: all but one format have theirs in front.
     private init?(_ header: Span<UInt8>) {
+        guard header.count >= 4 else { return nil }
         switch header.be32(0) {
         case QCow.magic: self = header.be32(4) == 1 ? .qcow : .qcow2
         case QED.magic: self = .qed
@@ -41,9 +42,10 @@ enum Format: String, CaseIterable {
 
     /// By the end of the name: these have their marks too far inside to look for them in every file.
     private init?(ending name: String) {
-        var word: UInt32 = 0
-        for byte in name.utf8.suffix(4) { word = word << 8 | UInt32(byte | 0x20) }
-        switch word {
+        let bytes = name.utf8Span.span
+        guard bytes.count >= 4 else { return nil }
+        // This bit makes letters small and leaves the dot what it is.
+        switch bytes.be32(bytes.count - 4) | 0x2020_2020 {
         case 0x2e69_736f: self = .iso
         case 0x2e64_6d67: self = .dmg
         default: return nil

@@ -28,6 +28,10 @@ enum Parallels {
         guard entries <= UInt32(Int32.max) / 4 else { throw .range("number of clusters", entries) }
         try require("allocation table", at: UInt64(headerSize), count: UInt64(entries) * 4, within: length)
         // Bytes 36 to 43: size in sectors; the older format uses the lower half alone.
-        image.capacity = try bytes(sectors: isExtended(header) ? header.le64(36) : UInt64(header.le32(36)))
+        let sectors = isExtended(header) ? header.le64(36) : UInt64(header.le32(36))
+        guard sectors <= UInt64(entries) * UInt64(tracks) else {
+            throw Flaw("its allocation table of \(entries) clusters is too short for its size of \(sectors) sectors")
+        }
+        image.capacity = try bytes(sectors: sectors)
     }
 }

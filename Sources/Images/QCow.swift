@@ -14,11 +14,18 @@ enum QCow {
         guard header.be32(4) == 1 else { throw Flaw("its version \(header.be32(4)) is not qcow's") }
         try readUnits(header, into: &image)
         try readCipher(header, into: &image)
-        // Offset 24: virtual size in bytes, used as whole sectors.
-        let size = header.be64(24)
-        guard size > 1, size <= UInt64(Int64.max) else { throw .range("size", size) }
         try readBacking(header, into: &image, more)
-        image.capacity = size / 512 * 512
+        image.capacity = try size(header, length)
+    }
+
+    /// Offset 24: virtual size in bytes, used as whole sectors. Offset 40: place of the first-level table, whose length in bytes is a
+    /// number of 31 bits.
+    private static func size(_ header: Span<UInt8>, _ length: UInt64) throws(Flaw) -> UInt64 {
+        let size = header.be64(24)
+        let shift = UInt64(header.byte(32)) + UInt64(header.byte(33))
+        guard size > 1, size <= UInt64(Int64.max), size >> shift < UInt64(Int32.max) / 8 else { throw .range("size", size) }
+        try require("first table", at: header.be64(40), count: ((size - 1) >> shift + 1) * 8, within: length)
+        return size / 512 * 512
     }
 
     /// Offset 32: binary logarithm of the cluster size, 9 to 16. Offset 33: the same of the entries in a second-level table, 6 to 13.

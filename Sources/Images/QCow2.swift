@@ -18,11 +18,11 @@ enum QCow2 {
 
     static func parse(_ header: Span<UInt8>, _ length: UInt64, into image: inout ImageHeader, _ more: Reader) throws(Flaw) {
         guard header.be32(0) == QCow.magic else { throw .alien("qcow2") }
-        guard header.count >= oldHeaderSize else { throw .truncated }
+        guard header.count >= 8 else { throw .truncated }
         // Bytes 4 to 7: version.
         let version = header.be32(4)
         guard version == 2 || version == 3 else { throw Flaw("its version \(version) is unknown") }
-        guard version == 2 || header.count >= headerSize else { throw .truncated }
+        guard header.count >= (version == 2 ? oldHeaderSize : headerSize) else { throw .truncated }
         image.details.reserveCapacity(9)
         image.note("compat", .string(version == 2 ? "0.10" : "1.1"))
 
@@ -36,10 +36,7 @@ enum QCow2 {
 
         let features = version == 2 ? 0 : header.be64(72)
         try readFeatures(features, version, end, header, into: &image)
-        // Bytes 60 to 63: number of snapshots.
-        guard header.be32(60) <= 65536 else { throw .range("number of snapshots", header.be32(60)) }
-        if header.be32(60) > 0 { image.note("snapshots", .uint32(header.be32(60))) }
-
+        try readTables(header, bits, into: &image)
         let extensions = try QCow2Extensions(header, from: Int(end), clusterBits: bits)
         try readCipher(header, extensions, into: &image)
         try readBacking(header, bits, extensions, into: &image, more)
@@ -69,6 +66,22 @@ enum QCow2 {
         case 1: image.note("compression", .string("zstd"))
         default: throw Flaw("its compression type \(method) is unknown")
         }
+    }
+
+    /// Bytes 48 to 55 and 56 to 59: place and clusters of the table of reference counts. Bytes 60 to 63 and 64 to 71: number of snapshots
+    /// and place of their table. Tables begin with a cluster; the first has, by what every reader accepts, at most 8 MiB.
+    private static func readTables(_ header: Span<UInt8>, _ bits: UInt32, into image: inout ImageHeader) throws(Flaw) {
+        let mask: UInt64 = 1 << UInt64(bits) - 1
+        let clusters = UInt64(header.be32(56))
+        guard header.be64(48) & mask == 0, clusters > 0, clusters << UInt64(bits) <= 8 << 20 else {
+            throw Flaw("its table of reference counts is missing, misplaced or too long")
+        }
+        guard header.be64(40) & mask == 0 else { throw Flaw("its L1 table lies in a wrong place") }
+        let snapshots = header.be32(60)
+        guard snapshots <= 65536 else { throw .range("number of snapshots", snapshots) }
+        guard snapshots > 0 else { return }
+        guard header.be64(64) & mask == 0 else { throw Flaw("its snapshots lie in a wrong place") }
+        image.note("snapshots", .uint32(snapshots))
     }
 
     /// Bytes 32 to 35: 0 for none, 1 for AES, 2 for LUKS, whose header then lies in an extension's place and is of version 1.

@@ -32,7 +32,8 @@ enum QED {
         guard !overflow, room >= headerSize else { throw .range("header size", header.le32(12)) }
 
         try readBacking(header, features, room, into: &image, more)
-        // Offset 40: `l1_table_offset`.
+        // Offset 40: `l1_table_offset`, behind the header's clusters.
+        guard header.le64(40) % cluster == 0, header.le64(40) >= room else { throw Flaw("its L1 table lies in a wrong place") }
         try require("L1 table", at: header.le64(40), count: cluster * table, within: length)
         image.capacity = try size(header, cluster, table)
     }

@@ -69,7 +69,8 @@ struct VMDKDescriptor {
         return !rest.isEmpty && (matches(text, access, "rw") || matches(text, access, "rdonly") || matches(text, access, "noaccess"))
     }
 
-    /// Access, size in sectors, type, then the file's name in quotes and, for flat extents, an offset in it.
+    /// Access, size in sectors, type, then the file's name in quotes, which only an extent of zeros does without, and, for flat extents,
+    /// an offset in it.
     private mutating func readExtent(_ text: Span<UInt8>, _ line: Range<Int>) throws(Flaw) {
         var rest = line
         _ = word(text, &rest)
@@ -78,15 +79,14 @@ struct VMDKDescriptor {
         guard !overflow else { throw Flaw("its size is out of range") }
         sectors = sum
         hasExtents = true
-        _ = word(text, &rest)
-        guard let open = rest.first, text[open] == quote else { return }
-        guard let close = (open + 1..<rest.upperBound).first(where: { text[$0] == quote }) else {
-            throw Flaw("its descriptor has an extent whose name does not end")
+        if matches(text, word(text, &rest), "zero") { return }
+        guard let open = rest.first, text[open] == quote, let close = rest.dropFirst().first(where: { text[$0] == quote }) else {
+            throw Flaw("its descriptor has an extent whose name is missing or does not end")
         }
-        guard close - open <= longestName, let name = text.text(open + 1..<close) else {
+        guard close - open <= longestName, let name = text.text(open + 1..<close), !name.isEmpty else {
             throw Flaw("its descriptor has an extent whose name is not valid")
         }
-        if !name.isEmpty { extents.append(name) }
+        extents.append(name)
     }
 }
 

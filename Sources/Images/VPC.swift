@@ -17,7 +17,10 @@ enum VPC {
     private static let mostSectors: UInt64 = 0xff00_0000
 
     static func parse(_ header: Span<UInt8>, _ length: UInt64, into image: inout ImageHeader, _ more: Reader) throws(Flaw) {
-        guard !header.holds(cookie) else { return try parse(footer: header, header, length, into: &image, more) }
+        if header.holds(cookie) {
+            guard header.be32(60) != 2 else { throw Flaw("it begins with the footer of a fixed disk") }
+            return try parse(footer: header, header, length, into: &image, more)
+        }
         guard length >= footerSize else { throw .alien("vpc") }
         let footer = try more(length - UInt64(footerSize), footerSize)
         guard footer.span.holds(cookie) else { throw .alien("vpc") }

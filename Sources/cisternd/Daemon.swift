@@ -110,7 +110,7 @@ import Service
                 var piece = [UInt8](repeating: 0, count: 4096)
                 var waiting = pollfd(fd: descriptor.descriptor, events: Int16(POLLIN), revents: 0)
                 while bytes.count <= Secret.limit {
-                    if poll(&waiting, 1, 9000) == 0 { throw LoopError("read the descriptor", code: ETIMEDOUT) }
+                    if poll(&waiting, 1, 5000) == 0 { throw LoopError("read the descriptor", code: ETIMEDOUT) }
                     let count = read(descriptor.descriptor, &piece, piece.count)
                     if count < 0 && errno == EINTR { continue }
                     if count < 0 { throw LoopError("read the descriptor", code: errno) }

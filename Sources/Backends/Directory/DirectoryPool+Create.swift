@@ -41,7 +41,7 @@ extension DirectoryPool: VolumeCreating {
             )
         }
         try checkName(request.name, of: "volume")
-        try checkImage(request)
+        try check(request)
         let draft = try await makeDraft(request, progress)
         do throws(StorageError) {
             if request.format == "raw" {

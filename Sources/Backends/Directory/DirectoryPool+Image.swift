@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-import Cistern
+public import Cistern
 import EventLoop
 import Glibc
 import Images
@@ -13,8 +13,7 @@ extension DirectoryPool {
 
     private static let secret = "passphrase"
 
-    /// Refuses what the format cannot be, before anything is made.
-    func checkImage(_ request: VolumeRequest) throws(StorageError) {
+    public func check(_ request: VolumeRequest) throws(StorageError) {
         guard request.format != "raw" else {
             if request.layout != ImageLayout() || request.backing != nil || request.passphrase != nil {
                 throw StorageError(

@@ -26,6 +26,19 @@ struct ImageTool: Sendable {
     ///
     /// - Throws: `cancelled`, `timedOut`, `noSpace` and whatever else it complained of, in its own words.
     func run(_ arguments: [String], deadline: Duration, _ progress: Progress) async throws(StorageError) {
+        for _ in 0..<Self.attempts {
+            let complaint = try await runOnce(arguments, deadline, progress)
+            guard let complaint else { return }
+            // It measures how fast it derives keys, and gives up where the kernel counts time too coarsely for that.
+            if !complaint.contains("accurate CPU usage") { throw failure(complaint) }
+        }
+        throw failure("it could not measure how fast it derives keys")
+    }
+
+    private static let attempts = 20
+
+    /// - Returns: what the program complained of; nil if it succeeded.
+    private func runOnce(_ arguments: [String], _ deadline: Duration, _ progress: Progress) async throws(StorageError) -> String? {
         try progress.checkCancelled()
         let work = Task { () async -> Result<ChildResult, LoopError> in
             do throws(LoopError) {
@@ -46,8 +59,7 @@ struct ImageTool: Sendable {
             try progress.checkCancelled()
             throw failure(error, deadline)
         }
-        guard !result.succeeded else { return }
-        throw complaint(of: result)
+        return result.succeeded ? nil : complaint(of: result)
     }
 
     private func failure(_ error: LoopError, _ deadline: Duration) -> StorageError {
@@ -60,12 +72,17 @@ struct ImageTool: Sendable {
     }
 
     /// What the program said, without its own name and without the names of our descriptors.
-    private func complaint(of result: ChildResult) -> StorageError {
-        let lines = result.complaint.split(separator: "\n")
-        var text = lines.first.map(String.init) ?? "it ended with status \(result.status), signal \(result.signal)"
-        for prefix in ["qemu-img: ", "\(path(prefixOf: text))"] where !prefix.isEmpty && text.hasPrefix(prefix) {
+    private func complaint(of result: ChildResult) -> String {
+        // Before the cause it may tell that it could not remove the file, which has no name.
+        let line = result.complaint.split(separator: "\n").last { !$0.contains("deleting file") }
+        guard var text = line.map(String.init) else { return "it ended with status \(result.status), signal \(result.signal)" }
+        for prefix in ["qemu-img: ", path(prefixOf: text)] where !prefix.isEmpty && text.hasPrefix(prefix) {
             text.removeFirst(prefix.count)
         }
+        return text
+    }
+
+    private func failure(_ text: String) -> StorageError {
         let code: StorageError.Code =
             text.contains("No space left on device") ? .noSpace : text.contains("Failed to get") && text.contains("lock") ? .busy : .failed
         return StorageError(code, "Cannot \(action): qemu-img says: \(text)\(text.hasSuffix(".") ? "" : ".")")
@@ -73,6 +90,7 @@ struct ImageTool: Sendable {
 
     private func path(prefixOf text: String) -> String {
         let own = "/proc/\(getpid())/fd/"
+        let text = text.hasPrefix("qemu-img: ") ? text.dropFirst("qemu-img: ".count) : text[...]
         guard text.hasPrefix(own), let end = text.firstRange(of: ": ") else { return "" }
         return String(text[..<end.upperBound])
     }

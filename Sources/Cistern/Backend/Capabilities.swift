@@ -17,6 +17,11 @@ public protocol VolumeCreating: Backend {
     /// Formats that ``create(_:_:)`` accepts.
     static var creatableFormats: [String] { get }
 
+    /// Refuses at once what could never be made.
+    ///
+    /// - Throws: `invalidArguments`, `notSupported`.
+    func check(_ request: VolumeRequest) throws(StorageError)
+
     /// Whether the request writes so much that it must be a job.
     func movesData(_ request: VolumeRequest) -> Bool
 
@@ -33,6 +38,9 @@ public protocol VolumeCreating: Backend {
 }
 
 extension VolumeCreating {
+    /// Any request of a format that can be created is fine.
+    public func check(_ request: VolumeRequest) throws(StorageError) {}
+
     /// Whether removing the volume may take longer than a moment, so that it must be a job.
     public func movesData(deleting volume: Volume) -> Bool { volume.allocation > 1 << 30 }
 }

@@ -21,6 +21,7 @@ extension Pool {
                 .notSupported,
                 "Pool \(name) cannot create volumes of format “\(request.format)”; it can create \(offered.joined(separator: ", ")).")
         }
+        try creating.check(request)
         if volume(request.name) != nil || claims[request.name] != nil {
             throw StorageError(.exists, "Pool \(name) already has a volume \(request.name); choose another name.")
         }
