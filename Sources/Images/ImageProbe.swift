@@ -30,7 +30,7 @@ public enum ImageProbe {
 
     /// What the file says as an image of a format that is known from elsewhere; its content does not change the format.
     ///
-    /// `raw` and `iso` are believed without a look. A vpc image without a header at its beginning is looked for by the footer at its
+    /// `raw` is believed without a look. A vpc image without a header at its beginning is looked for by the footer at its
     /// end, which a probe never trusts because a guest can write it.
     public static func examine<E: Error>(
         _ header: Span<UInt8>, length: UInt64, name: String, as format: String,

@@ -36,7 +36,8 @@ enum VMDK {
         // Offset 28 and 36: where the embedded descriptor is and how long, in sectors.
         let place = header.le64(28)
         if place > 0, let parent = try embedded(header, place, header.le64(36), more).parent { inherit(parent, into: &image) }
-        // Offset 12: capacity in sectors.
+        // Offset 12: capacity in sectors; the grain directory for it has, by what every reader accepts, at most 2^25 entries.
+        guard header.le64(12) / (grain * UInt64(header.le32(44))) <= 32 << 20 else { throw .range("size in sectors", header.le64(12)) }
         image.capacity = try bytes(sectors: header.le64(12))
     }
 
