@@ -224,6 +224,15 @@ static inline ssize_t linux_get_attribute(int descriptor, const char *name, void
     return fgetxattr(descriptor, name, value, size);
 }
 
+/// The same of an entry of a directory, without opening it; ENOSYS before Linux 6.13.
+static inline ssize_t linux_get_attribute_at(int directory, const char *entry, const char *name, void *value, uint32_t size) {
+    struct {
+        uint64_t value;
+        uint32_t size, flags;
+    } arguments = {.value = (uint64_t)(uintptr_t)value, .size = size, .flags = 0};
+    return (ssize_t)syscall(464 /* getxattrat */, directory, entry, 0x100 /* AT_SYMLINK_NOFOLLOW */, name, &arguments, sizeof arguments);
+}
+
 static inline int linux_set_attribute(int descriptor, const char *name, const void *value, size_t size) {
     return fsetxattr(descriptor, name, value, size, 0);
 }

@@ -14,8 +14,8 @@ import Logging
     private var pumping = false
     private var waiting: [(mark: UInt64, continuation: CheckedContinuation<Void, Never>)] = []
     /// Volumes by key and by path.
-    private(set) var volumesByKey: [String: ObjectPath] = [:]
-    private(set) var volumesByPath: [String: ObjectPath] = [:]
+    private(set) var volumesByKey = PathIndex()
+    private(set) var volumesByPath = PathIndex()
     /// What is on the bus, by pool.
     private(set) var pools: [String: Pool] = [:]
     /// Names of a pool's volumes in the order of their bytes, for those pools that somebody has listed.
@@ -167,14 +167,13 @@ import Logging
     }
 
     private func index(_ volume: Volume, at path: ObjectPath) {
-        if !volume.key.isEmpty { volumesByKey[volume.key] = path }
-        if !volume.path.isEmpty { volumesByPath[volume.path] = path }
+        volumesByKey.add(volume.key, path)
+        volumesByPath.add(volume.path, path)
     }
 
-    /// Another name may have the key already: that of a renamed volume.
     private func forget(_ volume: Volume, at path: ObjectPath) {
-        if volumesByKey[volume.key] == path { volumesByKey[volume.key] = nil }
-        if volumesByPath[volume.path] == path { volumesByPath[volume.path] = nil }
+        volumesByKey.remove(volume.key, path)
+        volumesByPath.remove(volume.path, path)
     }
 
     // MARK: - Jobs

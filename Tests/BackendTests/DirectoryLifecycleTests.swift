@@ -10,7 +10,9 @@ import Testing
     func refusesPathsThatAreNotAbsolute(path: String?) async {
         let settings = path.map { ["target.path": Value.string($0)] } ?? [:]
         let definition = PoolDefinition(name: "p", uuid: "u", type: "dir", settings: settings)
-        let error = await failure { _ = try DirectoryPool(definition, lane: Shared.workers.lane("t"), inotify: Shared.inotify, drafts: Shared.drafts) }
+        let error = await failure {
+            _ = try DirectoryPool(definition, lane: Shared.workers.lane("t"), inotify: Shared.inotify, drafts: Shared.drafts)
+        }
         #expect(error?.code == .invalidArguments)
         #expect(error?.message.contains("target.path") == true)
     }

@@ -23,6 +23,15 @@ extension DirectoryPool {
             Image(header: ImageHeader(format: "raw"), isDeclared: volume.formatSource == .declared)
         }
 
+        /// A file that is no image.
+        static let probedRaw = Image(header: ImageHeader(format: "raw"))
+
+        /// Whether a file of that name is told by its beginning.
+        static func isHeaderFirst(_ name: String) -> Bool {
+            let nothing: [UInt8] = []
+            return !ImageProbe.mayBeImage(nothing.span, name: name)
+        }
+
         /// A file that cannot be read now.
         static let unknown = Image(header: ImageHeader(format: ""))
     }
@@ -40,11 +49,9 @@ extension DirectoryPool {
             return Image(
                 header: try ImageProbe.examine(header, length: status.size, name: name, as: declared, more: more), isDeclared: true)
         }
-        guard ImageProbe.mayBeImage(header, name: name) else { return Self.probedRaw }
+        guard ImageProbe.mayBeImage(header, name: name) else { return .probedRaw }
         return Image(header: try ImageProbe.examine(header, length: status.size, name: name, more: more))
     }
-
-    private static let probedRaw = Image(header: ImageHeader(format: "raw"))
 
     private func declaredFormat(of file: File, _ status: FileStatus) throws(Errno) -> String? {
         do throws(Errno) { return try file.attribute(Self.formatAttribute) } catch {
@@ -115,28 +122,31 @@ extension DirectoryPool {
     /// Most images of a pool are alike, and share one dictionary.
     private func details(of header: ImageHeader, in place: Place) -> [String: Value] {
         if header.details.isEmpty, header.clusterSize == nil, header.extents.isEmpty { return place.details }
-        let alike = Alike(header)
         return state.withLock { state in
-            if let known = state.details[alike] { return known }
-            let details = alike.values.merging(place.details) { old, _ in old }
-            if state.details.count > 256 { state.details = [:] }
-            state.details[alike] = details
-            return details
+            // A short list, the latest first: looking through it is quicker than making a hash.
+            if let index = state.details.firstIndex(where: { $0.isOf(header) }) { return state.details[index].details }
+            let alike = Alike(header, place.details)
+            state.details.insert(alike, at: 0)
+            if state.details.count > 8 { state.details.removeLast() }
+            return alike.details
         }
     }
 
     /// What two images have in common that have the same `Details`.
-    struct Alike: Hashable {
+    struct Alike: Sendable {
         private let header: ImageHeader
+        let details: [String: Value]
 
-        init(_ header: ImageHeader) {
-            var header = header
-            header.capacity = nil
-            header.backing = header.backing.map { ImageHeader.Backing(file: "", format: $0.format) }
+        init(_ header: ImageHeader, _ common: [String: Value]) {
             self.header = header
+            details = Self.values(of: header).merging(common) { old, _ in old }
         }
 
-        var values: [String: Value] {
+        func isOf(_ other: ImageHeader) -> Bool {
+            header.clusterSize == other.clusterSize && header.details == other.details && header.extents == other.extents
+        }
+
+        private static func values(of header: ImageHeader) -> [String: Value] {
             var values: [String: Value] = [:]
             for detail in header.details {
                 values[detail.key] =

@@ -8,7 +8,7 @@ extension DirectoryPool: Recovering {
         for process in notes.compactMap(ProcessNote.init(line:)) { process.end() }
         return try await blocking.runBulk(self.action("recover", nil)) { [self] in
             let place = try openPlace()
-            try drafts.sweep(place.directory)
+            drafts.sweep(try place.directory.entries(), of: place.directory)
             var isComplete = false
             for note in notes.compactMap(WorkNote.init) where try finish(note, in: place) { isComplete = true }
             try place.directory.sync()

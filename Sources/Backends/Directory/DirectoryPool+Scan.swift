@@ -13,7 +13,9 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
     public func scan(_ known: [String: Volume]) async throws(StorageError) -> Contents {
         let (place, entries) = try await blocking.run(self.action("scan", nil)) { [self] in
             let place = try openPlace()
-            return (place, try place.directory.entries())
+            let entries = try place.directory.entries()
+            drafts.sweep(entries, of: place.directory)
+            return (place, entries)
         }
         let before = Memory(known: known, stamps: state.withLock { $0.stamps })
         let batches = try await look(at: entries, in: place, before)
@@ -97,14 +99,13 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
         if !entry.isText { return batch.skip(entry, "its name is not UTF-8") }
         if let clause = entry.typeClause { return batch.skip(entry, clause) }
         do throws(Errno) {
-            // What is known costs one system call; what is new is opened once and asked everything.
-            if Int(entry.kind) != Int(DT_REG) || before.stamps[entry.name] != nil {
-                let status = try place.directory.status(of: entry.name)
-                if let reason = status.refusal { return batch.skip(entry, reason) }
-                if status.links == 1, before.isUnchanged(entry.name, Stamp(status)) { return batch.addUnchanged(entry.name) }
-            }
+            let status = try place.directory.status(of: entry.name)
+            if let reason = status.refusal { return batch.skip(entry, reason) }
+            // What is known costs this one system call.
+            if status.links == 1, before.isUnchanged(entry.name, Stamp(status)) { return batch.addUnchanged(entry.name) }
             if let reason = Self.refusal(of: entry.name) { return batch.skip(entry, reason) }
-            try read(entry, in: place, before, &buffer, into: &batch)
+            if try takeEmpty(entry, status, in: place, into: &batch) { return }
+            try read(entry, status, in: place, before, &buffer, into: &batch)
         } catch {
             switch error.code {
             case ENOENT: return
@@ -115,17 +116,37 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
         }
     }
 
-    /// On the lane: looks into a file.
+    /// Larger than any file whose data lies where no blocks are counted.
+    private static let inlineLimit: UInt64 = 65536
+
+    /// On the lane: a file that has no block has nothing to be read.
+    ///
+    /// - Returns: false if it must be opened after all.
+    private func takeEmpty(_ entry: DirectoryEntry, _ status: FileStatus, in place: Place, into batch: inout Batch) throws(Errno) -> Bool {
+        guard place.keys.tellsHoles, status.allocation == 0, status.size > Self.inlineLimit, Image.isHeaderFirst(entry.name) else {
+            return false
+        }
+        let declared: String?
+        do throws(Errno) { declared = try place.directory.attribute(Self.formatAttribute, of: entry.name) } catch {
+            if error.code == ENOSYS || error.code == EOPNOTSUPP { return false }
+            throw error
+        }
+        guard declared == nil || declared == "raw" else { return false }
+        let key = try place.keys.key(of: entry.name, in: place.directory, status)
+        batch.add(volume(entry.name, status, key: key, place, declared == nil ? .probedRaw : .declaredRaw), status, extents: [])
+        return true
+    }
+
+    /// On the lane: looks into a file. One that came in its place meanwhile is told of by inotify, or differs at the next scan.
     private func read(
-        _ entry: DirectoryEntry, in place: Place, _ before: Memory, _ buffer: inout [UInt8], into batch: inout Batch
+        _ entry: DirectoryEntry, _ status: FileStatus, in place: Place, _ before: Memory, _ buffer: inout [UInt8],
+        into batch: inout Batch
     ) throws(Errno) {
         let file: File
         do throws(Errno) { file = try place.directory.open(entry.name) } catch {
             guard error.code == EWOULDBLOCK else { throw error }
-            return try takeUnread(entry, in: place, before, into: &batch)
+            return try takeUnread(entry, status, in: place, before, into: &batch)
         }
-        let status = try file.status()
-        if let reason = status.refusal { return batch.skip(entry, reason) }
         let image = try probe(file, entry.name, status, &buffer)
         let key = try place.keys.key(of: file, status)
         batch.add(
@@ -133,9 +154,9 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
     }
 
     /// On the lane: a file that somebody has a lease on, and that would have to be waited for. Its format is what it was.
-    private func takeUnread(_ entry: DirectoryEntry, in place: Place, _ before: Memory, into batch: inout Batch) throws(Errno) {
-        let status = try place.directory.status(of: entry.name)
-        if let reason = status.refusal { return batch.skip(entry, reason) }
+    private func takeUnread(
+        _ entry: DirectoryEntry, _ status: FileStatus, in place: Place, _ before: Memory, into batch: inout Batch
+    ) throws(Errno) {
         let key = try place.keys.key(of: entry.name, in: place.directory, status)
         var volume = volume(entry.name, status, key: key, place, .unknown)
         if let known = before.known[entry.name], known.key == key { volume.take(imageOf: known) }

@@ -8,14 +8,17 @@ extension DirectoryPool {
     private static let quicklyFreed: UInt64 = 16 << 20
 
     public func delete(_ volume: Volume, _ progress: Progress) async throws(StorageError) {
-        let (place, reference, status, lease) = try await blocking.run(self.action("delete", volume.name)) { [self] in
+        if movesData(deleting: volume) {
+            let status = try await blocking.run(self.action("delete", volume.name)) { [self] in
+                try reference(to: volume, in: try openPlace()).1
+            }
+            try await progress.journal(WorkNote(.delete, status, name: volume.name).line)
+        }
+        let extents = Self.extents(of: volume)
+        let (place, reference, lease) = try await blocking.run(self.action("delete", volume.name)) { [self] in
             let place = try openPlace()
             let (reference, status) = try self.reference(to: volume, in: place)
-            return (place, reference, status, try self.lease(reference, volume, excluding: .opening))
-        }
-        try await progress.journal(WorkNote(.delete, status, name: volume.name).line)
-        let extents = Self.extents(of: volume)
-        try await blocking.run(self.action("delete", volume.name)) { [self] in
+            let lease = try self.lease(reference, volume, excluding: .opening)
             guard try place.directory.status(of: volume.name).identity == status.identity else { throw gone(volume) }
             try place.directory.remove(volume.name)
             // They are nothing without it, and the next scan would take one that stays for a volume.
@@ -24,6 +27,7 @@ extension DirectoryPool {
                 if !state.declared.isEmpty { state.declared[status.identity] = nil }
                 for extent in extents { state.extents[extent] = nil }
             }
+            return (place, reference, lease)
         }
         let isSmall = volume.allocation <= Self.quicklyFreed
         try await syncs.sync(nil, in: place.directory, action("delete", volume.name)) {

@@ -30,7 +30,7 @@ public final class DirectoryPool: Backend, Limited {
         /// Formats of files that we made where no attribute can say so.
         var declared: [FileStatus.Identity: String] = [:]
         /// `Details` of images that are alike.
-        var details: [Alike: [String: Value]] = [:]
+        var details: [Alike] = []
         var watches: [ObjectIdentifier: WeakQueue] = [:]
     }
 
@@ -76,10 +76,7 @@ public final class DirectoryPool: Backend, Limited {
 
     public func start(_ progress: Progress) async throws(StorageError) -> String {
         let identity = try await blocking.run(self.action("start", nil)) { [self] in
-            let directory = try openDirectory()
-            // Where nothing can be removed, nothing of ours can have been left.
-            try? drafts.sweep(directory)
-            return try directory.status().identity
+            try openDirectory().status().identity
         }
         let isAnother = state.withLock { state in
             defer { state.identity = identity }

@@ -23,14 +23,10 @@ public final class Drafts: Sendable {
     /// The file has another name now, or is gone.
     func end(_ name: String) { live.withLock { _ = $0.remove(name) } }
 
-    /// Removes what a crash left in a directory.
-    func sweep(_ directory: Directory) throws(Errno) {
-        for entry in try directory.entries() where entry.isText && entry.name.hasPrefix(prefix) {
-            if live.withLock({ $0.contains(entry.name) }) { continue }
-            do throws(Errno) { try directory.remove(entry.name) } catch {
-                // A directory is none of ours.
-                if error.code != ENOENT, error.code != EISDIR { throw error }
-            }
+    /// Removes what a crash left in a directory, of these entries. What cannot be removed stays for the next time.
+    func sweep(_ entries: [DirectoryEntry], of directory: Directory) {
+        for entry in entries where entry.isText && entry.name.hasPrefix(prefix) {
+            if !live.withLock({ $0.contains(entry.name) }) { try? directory.remove(entry.name) }
         }
     }
 }

@@ -95,13 +95,7 @@ final class File: Descriptor, @unchecked Sendable {
     ///
     /// - Throws: `EOPNOTSUPP` where the file system keeps none.
     func attribute(_ name: String) throws(Errno) -> String? {
-        let (count, value) = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 256) { buffer -> (Int, String?) in
-            let count = linux_get_attribute(raw, name, buffer.baseAddress, buffer.count)
-            return (count, count < 0 ? nil : String(validating: buffer.prefix(count), as: UTF8.self))
-        }
-        if count >= 0 { return value }
-        if errno == ENODATA || errno == ERANGE { return nil }
-        throw Errno.last
+        try readAttribute { linux_get_attribute(raw, name, $0.baseAddress, $0.count) }
     }
 
     /// Keeps a short text with the file.
@@ -115,4 +109,23 @@ final class File: Descriptor, @unchecked Sendable {
         let flags = linux_get_flags(raw)
         if flags >= 0 { _ = linux_set_flags(raw, flags & ~O_NONBLOCK) }
     }
+}
+
+extension Directory {
+    /// The same as ``File/attribute(_:)``, of an entry that need not be opened for it.
+    ///
+    /// - Throws: `ENOSYS` where the kernel is too old for that.
+    func attribute(_ name: String, of entry: String) throws(Errno) -> String? {
+        try readAttribute { linux_get_attribute_at(raw, entry, name, $0.baseAddress, UInt32($0.count)) }
+    }
+}
+
+private func readAttribute(_ read: (UnsafeMutableBufferPointer<UInt8>) -> Int) throws(Errno) -> String? {
+    let (count, value) = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 256) { buffer -> (Int, String?) in
+        let count = read(buffer)
+        return (count, count < 0 ? nil : String(validating: buffer.prefix(count), as: UTF8.self))
+    }
+    if count >= 0 { return value }
+    if errno == ENODATA || errno == ERANGE { return nil }
+    throw Errno.last
 }

@@ -202,6 +202,14 @@ extension Pool {
     private func claim(_ name: String, for operation: Operation, key: String?, changesData: Bool = false) throws(StorageError) -> Volume {
         let volume = try existing(name, key: key)
         if let other = claims[name] { throw busy(name, with: other) }
+        try checkUnused(volume, changesData)
+        claims[name] = operation
+        return volume
+    }
+
+    /// Refuses what would harm a volume that stands on this one, or is just being made on it.
+    private func checkUnused(_ volume: Volume, _ changesData: Bool) throws(StorageError) {
+        let name = volume.name
         if changesData, holds[name] != nil {
             throw StorageError(
                 .busy, "Volume \(name) in pool \(self.name) is being made the backing file of another volume; try again when that is done.")
@@ -213,8 +221,6 @@ extension Pool {
                 "Volume \(name) in pool \(self.name) is the backing file of volume \(first.name) in pool \(first.pool)\(others), which would lose its data; delete that first."
             )
         }
-        claims[name] = operation
-        return volume
     }
 
     /// Keeps a volume from being changed or removed while another one is made on it.

@@ -8,6 +8,7 @@ import Testing
 final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRenaming, EntryLooking, SpaceMeasuring, Watching, Recovering {
     struct Script {
         var volumes: [String: Volume] = [:]
+        var skipped: [String: String] = [:]
         var identity = "1:1"
         var startError: StorageError?
         var scanError: StorageError?
@@ -59,12 +60,12 @@ final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRena
     func stop(_ progress: Progress) async throws(StorageError) {}
     func scan(_ known: [String: Volume]) async throws(StorageError) -> Contents {
         await waitIfHeld("scan")
-        let (error, volumes) = script.withLock { script in
+        let (error, volumes, skipped) = script.withLock { script in
             script.scans += 1
-            return (script.scanError, script.volumes)
+            return (script.scanError, script.volumes, script.skipped)
         }
         if let error { throw error }
-        return Contents(volumes: volumes, space: Space(capacity: 1000, allocation: 100, available: 900))
+        return Contents(volumes: volumes, skipped: skipped, space: Space(capacity: 1000, allocation: 100, available: 900))
     }
 
     func movesData(_ request: VolumeRequest) -> Bool { request.allocation != .sparse }
