@@ -2,7 +2,10 @@
 #
 #   make demo       shows cisternd at work on a private bus
 #   make check      style, build, tests, demo and examples, as continuous integration runs them
+#   make torture    kills the daemon in the middle of everything, over and over: SECONDS=60 (default: without end), SEED=1
+#   make scale      100,000 volumes made and deleted, 100,000 files, 1,000 rescans: the memory of the daemon as it is installed
 #   make mutants    breaks thirty promises in turn; each must fail a test (takes long)
+#   make bench      measures against C programs and libvirt; BASE=FILE compares, ROWS="scan list" runs these alone (Benchmarks/run)
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make uninstall
 #   make clean
@@ -27,7 +30,7 @@ release = $(CURDIR)/.build/release
 debug = $(CURDIR)/.build/debug
 sources = Sources Tests Package.swift
 
-.PHONY: all demo check lint test mutants build install uninstall clean packages toolchain
+.PHONY: all demo check lint test torture scale mutants bench build install uninstall clean packages toolchain
 
 all: build
 
@@ -50,8 +53,23 @@ test: packages toolchain
 	$(SWIFT) build --build-tests
 	.ci/test
 
+# Longer than a check can take: the tests of a check with other choices, on the daemon as it is installed. One line a minute.
+torture: build
+	$(SWIFT) build --build-tests
+	CISTERN_TORTURE_SECONDS=$(or $(SECONDS),0) CISTERN_TORTURE_SEED=$(or $(SEED),1) CISTERN_TEST_DAEMON=$(release)/cisternd \
+	    $(SWIFT) test --skip-build --disable-xctest --no-parallel --filter TortureTests
+
+scale: build
+	$(SWIFT) build --build-tests
+	CISTERN_SCALE_PAIRS=100000 CISTERN_TEST_DAEMON=$(release)/cisternd \
+	    $(SWIFT) test --skip-build --disable-xctest --no-parallel --filter ScaleTests
+
 mutants: packages toolchain
 	Tests/mutants.sh
+
+bench: build
+	Benchmarks/packages
+	CISTERND=$(release)/cisternd CISTERNCTL=$(release)/cisternctl Benchmarks/run $(if $(BASE),--base $(BASE)) $(ROWS)
 
 build: packages toolchain
 	$(SWIFT) build -c release --static-swift-stdlib --product cisternd

@@ -10,7 +10,7 @@ extension DirectoryPool {
     public func delete(_ volume: Volume, _ progress: Progress) async throws(StorageError) {
         if movesData(deleting: volume) {
             let status = try await blocking.run(self.action("delete", volume.name)) { [self] in
-                try reference(to: volume, in: try openPlace()).1
+                try self.reference(to: volume, in: try openPlace()).1
             }
             try await progress.journal(WorkNote(.delete, status, name: volume.name).line)
         }
