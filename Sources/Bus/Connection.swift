@@ -24,6 +24,8 @@ public final class Connection {
     var streams: [ObjectIdentifier: SignalStream] = [:]
     var users: [String: UInt32] = [:]
     private var drain = 0
+    /// A message has come in this turn of the loop, so there may be another one.
+    private var hasReceived = false
     private(set) var isClosed = false
 
     /// A connection to a bus. Fails at once if the bus cannot be reached or does not let us in.
@@ -83,6 +85,14 @@ public final class Connection {
         try check(sd_bus_attach_event(raw, Loop.shared.rawEvent, 0), "attach the bus to the event loop")
         drain = Loop.shared.addDrain { [weak self] in self?.processQueued() }
         let context = Unmanaged.passUnretained(self).toOpaque()
+        let noticed = sd_bus_add_filter(
+            raw, nil,
+            { _, context, _ in
+                guard let context else { return 0 }
+                LoopActor.assumeIsolated { Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue().hasReceived = true }
+                return 0
+            }, context)
+        try check(noticed, "see messages come in")
         let handled = sd_bus_add_fallback(
             raw, nil, "/",
             { message, context, _ in
@@ -108,8 +118,10 @@ public final class Connection {
 
     /// What sd-bus has read already is handled in this turn: that saves a turn of the loop per message.
     private func processQueued() {
+        guard hasReceived else { return }
         var left = 64
         while left > 0, !isClosed, sd_bus_process(raw, nil) > 0 { left -= 1 }
+        hasReceived = false
     }
 
     private func disconnected() {

@@ -3,6 +3,7 @@
 #pragma once
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -105,6 +106,12 @@ static inline int linux_thread(void *(*body)(void *), void *argument) {
     pthread_attr_destroy(&attributes);
     return failure;
 }
+
+/// Waits, without a limit, until `linux_futex_wake`; returns at once if the word is no longer `expected`. May return for no reason.
+static inline void linux_futex_wait(void *word, unsigned expected) { syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL); }
+
+/// Wakes one thread that waits at the word.
+static inline void linux_futex_wake(void *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1); }
 
 /// Names the calling thread for ps and debuggers; at most 15 bytes.
 static inline void linux_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

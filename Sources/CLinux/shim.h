@@ -3,3 +3,4 @@
 #pragma once
 #include "files.h"
 #include "process.h"
+#include "concurrency.h"

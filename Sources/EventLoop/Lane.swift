@@ -68,6 +68,9 @@ public final class Lane: Sendable {
         self.workers = workers
     }
 
+    /// Suspends the calling task; see ``Workers/sleep(for:)``.
+    nonisolated(nonsending) public func sleep(for duration: Duration) async throws { try await workers.sleep(for: duration) }
+
     /// How many bodies are past their deadlines and have not come back.
     public var writtenOff: Int { state.withLock { $0.writtenOff.count } }
 

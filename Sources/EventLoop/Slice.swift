@@ -28,9 +28,12 @@ public struct Slice {
 }
 
 @inline(__always)
-func monotonicNanoseconds() -> UInt64 {
+func monotonicNanoseconds() -> UInt64 { nanoseconds(on: CLOCK_MONOTONIC) }
+
+@inline(__always)
+func nanoseconds(on clock: clockid_t) -> UInt64 {
     var now = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &now)
+    clock_gettime(clock, &now)
     return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
 }
 

@@ -93,6 +93,18 @@ public final class Workers: Sendable {
         return accepted
     }
 
+    /// Suspends the calling task, as `Task.sleep` does; needs neither libdispatch nor a thread that waits for this alone.
+    ///
+    /// - Throws: `CancellationError` as soon as the task is cancelled.
+    nonisolated(nonsending) public func sleep(for duration: Duration) async throws {
+        let nap = Nap(deadlines)
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { nap.begin($0, for: duration) }
+        } onCancel: {
+            nap.end(CancellationError())
+        }
+    }
+
     /// Counts threads that are past their deadline.
     func countWrittenOff(_ change: Int) { crew.state.withLock { $0.writtenOff += change } }
 }

@@ -43,7 +43,10 @@ import Logging
             await pump()
             if published >= mark { return }
         }
-        await withCheckedContinuation { waiting.append((mark, $0)) }
+        await withCheckedContinuation { continuation in
+            // The last of the events may have been published on the way here.
+            if published >= mark { continuation.resume() } else { waiting.append((mark, continuation)) }
+        }
     }
 
     private func pump() async {

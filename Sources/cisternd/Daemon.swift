@@ -37,21 +37,14 @@ import Service
         for number in [SIGTERM, SIGINT] {
             signals.append(try Loop.shared.onSignal(number) { Task { @LoopActor [weak self] in await self?.stop() } })
         }
-        let stateLane = workers.lane("state")
-        let definitions = try await DefinitionDirectory.open(
-            configuration: options.configurationDirectory, runtime: options.runtimeDirectory, lane: stateLane)
-        let journal = try await JobDirectory.open(state: options.stateDirectory, lane: stateLane)
-        let engine = Engine(
-            types: BackendTable.types(
-                workers: workers, owner: try await Installation.name(state: options.stateDirectory, lane: stateLane),
-                simulate: options.simulate), definitions: definitions, journal: journal,
-            environment: Environment(now: Self.now))
-        self.engine = engine
-        try await engine.open()
+        let workers = workers
+        // The disk and the bus are waited for at the same time.
+        async let opening = Self.openEngine(options, workers)
         let connection = try Connection.open(options.bus, description: "cisternd")
         self.connection = connection
         connection.onDisconnect = { [weak self] in self?.lostBus() }
-        let workers = workers
+        let engine = try await opening
+        self.engine = engine
         let face = Face(
             engine, on: connection, ownUID: geteuid(), version: Program.version, logger: logger,
             secretReader: Self.secretReader(workers.lane("secrets")),
@@ -76,6 +69,20 @@ import Service
         ServiceManager.notify("READY=1\nSTATUS=Serving \(Face.busName)")
     }
 
+    /// The engine, with what is on disk in it.
+    private nonisolated static func openEngine(_ options: Options, _ workers: Workers) async throws -> Engine {
+        let lane = workers.lane("state")
+        async let opening = DefinitionDirectory.open(
+            configuration: options.configurationDirectory, runtime: options.runtimeDirectory, lane: lane)
+        let journal = try await JobDirectory.open(state: options.stateDirectory, lane: lane)
+        let owner = try await Installation.name(state: options.stateDirectory, lane: lane)
+        let engine = Engine(
+            types: BackendTable.types(workers: workers, owner: owner, simulate: options.simulate), definitions: try await opening,
+            journal: journal, environment: Environment(now: now, sleep: { try? await workers.sleep(for: $0) }))
+        try await engine.open()
+        return engine
+    }
+
     /// Refuses nothing that is asked meanwhile, but ends all jobs and then the process.
     private func stop() async {
         if stopping { return }
@@ -84,8 +91,8 @@ import Service
         ServiceManager.notify("STOPPING=1")
         let ended = Task { await engine?.shutDown() }
         // A job on a hung file system must not hold up the end: what it made is undone at the next start.
-        let limit = Task { @LoopActor in
-            try? await Task.sleep(for: .seconds(5))
+        let limit = Task { @LoopActor [workers] in
+            try? await workers.sleep(for: .seconds(5))
             if !Task.isCancelled { Loop.shared.stop() }
         }
         await ended.value
@@ -123,7 +130,7 @@ import Service
     }
 
     /// Microseconds since the epoch.
-    private static let now: @Sendable () -> UInt64 = {
+    private nonisolated static let now: @Sendable () -> UInt64 = {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000

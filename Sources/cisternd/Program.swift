@@ -23,17 +23,25 @@ enum Program {
             let options = try Options(Array(CommandLine.arguments.dropFirst()), environment: environment, uid: geteuid())
             if options.help { return say(Options.usage) }
             if options.version { return say("cisternd \(version)\n") }
-            JournalHandler.level.withLock { $0 = options.logLevel }
-            Task { @LoopActor in
-                let started = Daemon(options)
-                daemon = started
-                await started.start()
-            }
-            return Loop.shared.run()
+            return serve(options)
         } catch {
             JournalHandler.write("cisternd: \(error.message)\n", to: STDERR_FILENO)
             return 2
         }
+    }
+
+    private static func serve(_ options: Options) -> Int32 {
+        JournalHandler.level.withLock { $0 = options.logLevel }
+        do throws(LoopError) { try GlobalPool.install() } catch {
+            JournalHandler.write("cisternd: \(error)\n", to: STDERR_FILENO)
+            return 1
+        }
+        Task { @LoopActor in
+            let started = Daemon(options)
+            daemon = started
+            await started.start()
+        }
+        return Loop.shared.run()
     }
 
     private static func say(_ text: String) -> Int32 {

@@ -42,6 +42,7 @@ extension DirectoryPool: VolumeCreating {
         }
         try checkName(request.name, of: "volume")
         try check(request)
+        if request.format == "raw", !movesData(request), let volume = try await createEmpty(request) { return volume }
         let draft = try await makeDraft(request, progress)
         do throws(StorageError) {
             if request.format == "raw" {
@@ -54,6 +55,33 @@ extension DirectoryPool: VolumeCreating {
             await discard(draft)
             throw error
         }
+    }
+
+    // MARK: - All at once
+
+    /// A volume without data, made in one turn on the lane.
+    ///
+    /// - Returns: nil if the file system has no nameless files: then it takes more steps.
+    private func createEmpty(_ request: VolumeRequest) async throws(StorageError) -> Volume? {
+        let action = action("create", request.name)
+        let made = try await blocking.run(action) { [self] () throws -> (Draft, Volume, isDurable: Bool)? in
+            let place = try openPlace()
+            guard let file = try makeNameless(in: place) else { return nil }
+            try file.setSize(request.capacity)
+            let draft = Draft(place: place, file: file, status: try file.status(), temporaryName: nil)
+            let volume = try name(draft, request)
+            do throws(Errno) {
+                let isDurable = try syncs.syncAtOnce(fileToSync(draft, request), in: place.directory)
+                if isDurable { draft.close() }
+                return (draft, volume, isDurable)
+            } catch {
+                try? place.directory.remove(request.name)
+                throw error
+            }
+        }
+        guard let (draft, volume, isDurable) = made else { return nil }
+        if !isDurable { try await makeDurable(draft, request) }
+        return volume
     }
 
     // MARK: - Steps
@@ -143,23 +171,35 @@ extension DirectoryPool: VolumeCreating {
         progress.phase("publishing", cancellable: false)
         try progress.checkCancelled()
         try await progress.journal(WorkNote(.link, draft.status, name: request.name).line)
-        let volume = try await blocking.run(self.action("create", request.name)) { [self] in
-            try declare(request.format, of: draft.file, draft.status)
-            try draft.file.setAttributes(mode: request.mode ?? 0o600, owner: request.owner, group: request.group)
-            let status = try draft.file.status()
-            let key = try draft.place.keys.key(of: draft.file, status)
-            let image = try self.image(of: draft.file, request, status)
-            try give(draft, request.name)
-            return self.volume(request.name, status, key: key, draft.place, image)
-        }
+        let volume = try await blocking.run(self.action("create", request.name)) { [self] in try name(draft, request) }
+        try await makeDurable(draft, request)
+        return volume
+    }
+
+    /// On the lane: gives the draft its attributes and then its name.
+    private func name(_ draft: Draft, _ request: VolumeRequest) throws -> Volume {
+        try declare(request.format, of: draft.file, draft.status)
+        try draft.file.setAttributes(mode: request.mode ?? 0o600, owner: request.owner, group: request.group)
+        let status = try draft.file.status()
+        let key = try draft.place.keys.key(of: draft.file, status)
+        let image = try self.image(of: draft.file, request, status)
+        try give(draft, request.name)
+        return volume(request.name, status, key: key, draft.place, image)
+    }
+
+    private func makeDurable(_ draft: Draft, _ request: VolumeRequest) async throws(StorageError) {
         do throws(StorageError) {
-            try await syncs.sync(draft.file, in: draft.place.directory, action("create", request.name)) { draft.close() }
+            try await syncs.sync(fileToSync(draft, request), in: draft.place.directory, action("create", request.name)) { draft.close() }
             if let temporary = draft.temporaryName { drafts.end(temporary) }
         } catch {
             try? await blocking.run("clean up") { [self] in try openPlace().directory.remove(request.name) }
             throw error
         }
-        return volume
+    }
+
+    /// Where the journal keeps the order, a name is not there without the file that it names, unless that has data.
+    private func fileToSync(_ draft: Draft, _ request: VolumeRequest) -> File? {
+        draft.place.keys.filesystem.ordersChanges && request.format == "raw" && !movesData(request) ? nil : draft.file
     }
 
     /// On the lane: what has been made, as its own header tells it.

@@ -77,7 +77,7 @@ extension DirectoryPool {
         Task { [blocking] in
             var done: UInt64 = 0
             while !Task.isCancelled {
-                try? await Task.sleep(for: .milliseconds(250))
+                try? await blocking.lane.sleep(for: .milliseconds(250))
                 guard let now = try? await blocking.run("measure", { try file.status().allocation }) else { return }
                 let reached = min(max(now, done), total)
                 progress.advance(reached - done)

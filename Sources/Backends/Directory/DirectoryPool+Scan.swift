@@ -123,7 +123,7 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
     ///
     /// - Returns: false if it must be opened after all.
     private func takeEmpty(_ entry: DirectoryEntry, _ status: FileStatus, in place: Place, into batch: inout Batch) throws(Errno) -> Bool {
-        guard place.keys.tellsHoles, status.allocation == 0, status.size > Self.inlineLimit, Image.isHeaderFirst(entry.name) else {
+        guard place.keys.filesystem.tellsHoles, status.allocation == 0, status.size > Self.inlineLimit, Image.isHeaderFirst(entry.name) else {
             return false
         }
         let declared: String?

@@ -15,7 +15,8 @@ extension DirectoryPool {
             try await progress.journal(WorkNote(.delete, status, name: volume.name).line)
         }
         let extents = Self.extents(of: volume)
-        let (place, reference, lease) = try await blocking.run(self.action("delete", volume.name)) { [self] in
+        let isSmall = volume.allocation <= Self.quicklyFreed
+        let (place, reference, lease, isDurable) = try await blocking.run(self.action("delete", volume.name)) { [self] in
             let place = try openPlace()
             let (reference, status) = try self.reference(to: volume, in: place)
             let lease = try self.lease(reference, volume, excluding: .opening)
@@ -27,15 +28,16 @@ extension DirectoryPool {
                 if !state.declared.isEmpty { state.declared[status.identity] = nil }
                 for extent in extents { state.extents[extent] = nil }
             }
-            return (place, reference, lease)
+            // Closed before the sync: the last one to close the file is who gives its blocks back.
+            if isSmall {
+                lease.close()
+                reference.close()
+            }
+            let isDurable = (try? syncs.syncAtOnce(nil, in: place.directory)) ?? false
+            if isDurable { place.directory.close() }
+            return (place, reference, lease, isDurable)
         }
-        let isSmall = volume.allocation <= Self.quicklyFreed
-        try await syncs.sync(nil, in: place.directory, action("delete", volume.name)) {
-            place.directory.close()
-            guard isSmall else { return }
-            lease.close()
-            reference.close()
-        }
+        if !isDurable { try await syncs.sync(nil, in: place.directory, action("delete", volume.name)) { place.directory.close() } }
         if isSmall { return }
         // The last one to close the file waits until its blocks are free, which takes long for a large one.
         let action = action("free the blocks of", volume.name)

@@ -21,6 +21,8 @@ public final class DirectoryPool: Backend, Limited {
     struct State {
         /// What was started; nil while stopped.
         var identity: FileStatus.Identity?
+        /// Of the directory that was last opened.
+        var keys: (FileStatus.Identity, FileKeys)?
         /// What entries looked like when they were last read, volumes only.
         var stamps: [String: Stamp] = [:]
         /// Names that share their file with another name in the directory.
@@ -36,6 +38,7 @@ public final class DirectoryPool: Backend, Limited {
 
     public let targetPath: String
     public var limits: [Operation: String] { [:] }
+    public var takesChangesTogether: Bool { true }
     let definition: PoolDefinition
     let tuning: Tuning
     let blocking: Blocking
@@ -94,6 +97,7 @@ public final class DirectoryPool: Backend, Limited {
 
     private func forgetEntries() {
         state.withLock { state in
+            state.keys = nil
             state.stamps = [:]
             state.sharedNames = []
             state.extents = [:]
@@ -113,12 +117,21 @@ public final class DirectoryPool: Backend, Limited {
     /// - Throws: `unavailable` if it is not there, or another one is in its place.
     func openPlace() throws -> Place {
         let directory = try openDirectory()
-        if let expected = state.withLock({ $0.identity }), try directory.status().identity != expected {
+        let identity = try directory.status().identity
+        if let expected = state.withLock({ $0.identity }), identity != expected {
             throw StorageError(
                 .unavailable,
                 "Directory \(targetPath) of pool \(definition.name) is not the one that was started any more; stop and start the pool.")
         }
-        return Place(directory: directory, keys: try FileKeys(for: directory))
+        return Place(directory: directory, keys: try keys(for: directory, identity))
+    }
+
+    /// What makes keys, asked for once in a directory.
+    private func keys(for directory: Directory, _ identity: FileStatus.Identity) throws(Errno) -> FileKeys {
+        if let (known, keys) = state.withLock({ $0.keys }), known == identity { return keys }
+        let keys = try FileKeys(for: directory)
+        state.withLock { $0.keys = (identity, keys) }
+        return keys
     }
 
     func openDirectory() throws -> Directory {

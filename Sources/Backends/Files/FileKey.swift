@@ -11,26 +11,19 @@ struct FileKeys: Sendable, Hashable {
     /// Whether other hosts, or this one after a restart, may know the same files by other keys.
     let isHostBound: Bool
     private let hasHandles: Bool
-    /// Whether a file without blocks is known to have no data: not where small files lie in their inodes unseen, or far away.
-    let tellsHoles: Bool
+    /// What the files are on.
+    let filesystem: FilesystemKind
 
     /// Asks the file system that the directory is on.
     init(for directory: Directory) throws(Errno) {
         let space = try directory.space()
         let uuid = Self.uuid(of: directory)
-        tellsHoles = Self.holeTelling.contains(space.magic)
-        // A tmpfs has a UUID that is new with every mount.
-        isHostBound = uuid == nil && !Self.derivesIdentityFromUUID.contains(space.magic) || space.magic == 0x0102_1994
+        filesystem = FilesystemKind(space)
+        isHostBound = uuid == nil && !filesystem.derivesIdentityFromUUID || filesystem.isInMemory
         prefix = "file:\(uuid ?? "fsid-" + hex(space.identity)):"
         var handle = linux_handle()
         hasHandles = linux_get_handle(directory.raw, "", linux_AT_EMPTY_PATH, &handle) == 0
     }
-
-    /// ext2 to ext4, xfs, btrfs.
-    private static let holeTelling: Set<UInt64> = [0xEF53, 0x5846_5342, 0x9123_683E]
-
-    /// ext2 to ext4 and btrfs make `f_fsid` out of their UUID.
-    private static let derivesIdentityFromUUID: Set<UInt64> = [0xEF53, 0x9123_683E]
 
     private static func uuid(of directory: Directory) -> String? {
         var bytes = [UInt8](repeating: 0, count: 16)

@@ -18,7 +18,12 @@ final class SyncQueue: Sendable {
     private struct State {
         var waiting: [Request] = []
         var isRunning = false
+        /// Whether the last sync took so little that a thread which just made a change may wait for its own.
+        var isQuick = false
     }
+
+    /// More than a disk with a cache takes, less than anybody notices.
+    private static let quick = Duration.milliseconds(100)
 
     private let blocking: Blocking
     private let state = Locked(State())
@@ -28,7 +33,7 @@ final class SyncQueue: Sendable {
     /// Returns when the file and the names in the directory are on the medium.
     ///
     /// - Parameters:
-    ///   - file: the file that got the name; nil if only a name changed.
+    ///   - file: the file that got the name; nil if only a name changed, or the file comes with it.
     ///   - action: continues "Cannot".
     ///   - afterwards: closes what must not be closed where waiting is forbidden.
     func sync(
@@ -47,14 +52,40 @@ final class SyncQueue: Sendable {
         if let failure { throw failure.explained("\(action) safely") }
     }
 
+    /// On the lane: makes a change durable that this thread has just made, if nobody else is at it and it is quick.
+    ///
+    /// - Returns: false if ``sync(_:in:_:afterwards:)`` must do it.
+    func syncAtOnce(_ file: File?, in directory: Directory) throws(Errno) -> Bool {
+        let isMine = state.withLock { state in
+            if state.isRunning || !state.isQuick { return false }
+            state.isRunning = true
+            return true
+        }
+        guard isMine else { return false }
+        let began = ContinuousClock.now
+        defer {
+            let isOthers = state.withLock { state in
+                state.isQuick = ContinuousClock.now - began < Self.quick
+                state.isRunning = !state.waiting.isEmpty
+                return state.isRunning
+            }
+            if isOthers { Task { await run() } }
+        }
+        try file?.sync()
+        try directory.sync()
+        return true
+    }
+
     private func run() async {
         while let requests = next() {
             let failures: [Errno?]
+            let began = ContinuousClock.now
             do throws(StorageError) {
                 failures = try await blocking.runPatiently("sync") { Self.sync(requests) }
             } catch {
                 failures = requests.map { _ in Errno.noAnswer }
             }
+            state.withLock { $0.isQuick = ContinuousClock.now - began < Self.quick }
             for (request, failure) in zip(requests, failures) { request.continuation.resume(returning: failure) }
         }
     }

@@ -45,14 +45,16 @@ public final class JobDirectory: JobJournal {
     public func open() async throws(StorageError) -> (next: UInt64, unfinished: [JournalEntry]) {
         try await blocking.keep("read the journal in \(self.root.path)") { [self] in
             for folder in [root, jobs] { try folder.removeLeftovers() }
-            var next = max(1, try reservedNumber())
+            let reserved = try reservedNumber()
+            var next = max(1, reserved.number)
             var unfinished: [JournalEntry] = []
             for name in try jobs.names() {
                 guard let id = UInt64(name), String(id) == name else { continue }
                 next = max(next, id == .max ? id : id + 1)
                 if let entry = try read(id) { unfinished.append(entry) }
             }
-            try root.replace(Self.numbers, Self.line(next))
+            // A start writes nothing unless it has to: that would wait for the disk.
+            if !reserved.isTidy || next != reserved.number { try root.replace(Self.numbers, Self.line(next)) }
             return (next, unfinished.sorted { $0.id < $1.id })
         }
     }
@@ -87,25 +89,31 @@ public final class JobDirectory: JobJournal {
     // MARK: Numbers
 
     private static let numbers = "job-numbers"
+    /// Bytes of the file of numbers; a longer one is written anew at the next start.
+    private static let tidyLength = 1024
 
     private static func line(_ number: UInt64) -> [UInt8] { Array("\(number)\n".utf8) }
 
     /// The largest number that was ever reserved. A line without its end was not reserved, since nobody was told so.
     ///
     /// If the file is damaged, the time in seconds, which is ahead of all numbers unless there was a job a second ever since 1970.
-    private func reservedNumber() throws(Errno) -> UInt64 {
+    ///
+    /// - Returns: it, and whether the file is fit to have lines added.
+    private func reservedNumber() throws(Errno) -> (number: UInt64, isTidy: Bool) {
         let bytes: [UInt8]
         do throws(Errno) { bytes = try root.read(Self.numbers) } catch {
-            if error.code == ENOENT { return 0 }
-            if error.code == EFBIG || error.code == EINVAL { return clock() }
+            if error.code == ENOENT { return (0, false) }
+            if error.code == EFBIG || error.code == EINVAL { return (clock(), false) }
             throw error
         }
         var largest: UInt64 = 0
         for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast() {
-            guard let number = UInt64(String(decoding: line, as: UTF8.self)) else { return max(largest, clock()) }
+            guard let number = UInt64(String(decoding: line, as: UTF8.self)) else {
+                return (max(largest, clock()), false)
+            }
             largest = max(largest, number)
         }
-        return largest
+        return (largest, bytes.last == UInt8(ascii: "\n") && bytes.count <= Self.tidyLength)
     }
 
     // MARK: Entries

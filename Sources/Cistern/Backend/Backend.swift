@@ -12,6 +12,10 @@ public protocol Backend: Sendable {
     /// The D-Bus `Details`-free description of where volumes are reached: a directory, or empty.
     var targetPath: String { get }
 
+    /// Whether changes of different volumes may be made at the same time, each being atomic by itself. Where not, the engine makes
+    /// them one by one.
+    var takesChangesTogether: Bool { get }
+
     /// Makes the pool's storage reachable and answers what it stands on, so that no two pools own one thing:
     /// `dev:ino` of a directory, a UUID. Starting a started pool succeeds.
     func start(_ progress: Progress) async throws(StorageError) -> String
@@ -23,4 +27,9 @@ public protocol Backend: Sendable {
     ///
     /// - Parameter known: what the last scan found; an unchanged entry may be taken from it.
     func scan(_ known: [String: Volume]) async throws(StorageError) -> Contents
+}
+
+extension Backend {
+    /// One by one.
+    public var takesChangesTogether: Bool { false }
 }

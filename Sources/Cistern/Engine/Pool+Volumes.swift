@@ -59,8 +59,8 @@ extension Pool {
     }
 
     private func createNow(_ request: VolumeRequest, _ creating: any VolumeCreating) async throws(StorageError) -> Job? {
-        let result = await outcome { [turnstile] () async throws(StorageError) in
-            try await turnstile.pass { () async throws(StorageError) in try await creating.create(request, Progress.ignored()) }
+        let result = await outcome { [self] () async throws(StorageError) in
+            try await inTurn { () async throws(StorageError) in try await creating.create(request, Progress.ignored()) }
         }
         await settle(request.name, result)
         await releaseBacking(of: request)
@@ -96,7 +96,7 @@ extension Pool {
         let volume = try claim(name, for: .volumeDelete, key: key, changesData: true)
         let work = { @Sendable [self] (progress: Progress) async throws(StorageError) -> Void in
             do throws(StorageError) {
-                try await turnstile.pass { () async throws(StorageError) in try await creating.delete(volume, progress) }
+                try await inTurn { () async throws(StorageError) in try await creating.delete(volume, progress) }
             } catch {
                 await settle(name, .failure(error))
                 throw error
@@ -149,8 +149,8 @@ extension Pool {
             throw StorageError(.exists, "Pool \(self.name) already has a volume \(newName); choose another name.")
         }
         claims[newName] = .volumeRename
-        let result = await outcome { [turnstile] () async throws(StorageError) in
-            try await turnstile.pass { () async throws(StorageError) in try await renaming.rename(volume, to: newName) }
+        let result = await outcome { [self] () async throws(StorageError) in
+            try await inTurn { () async throws(StorageError) in try await renaming.rename(volume, to: newName) }
         }
         if case .success(let renamed) = result { apply([name: .absent, newName: .volume(renamed)]) }
         await unclaim(newName)
@@ -163,8 +163,8 @@ extension Pool {
         try checkMode(permissions.mode)
         let permitting: any VolumePermitting = try capability(.volumeSetPermissions)
         let volume = try claim(name, for: .volumeSetPermissions, key: key)
-        let result = await outcome { [turnstile] () async throws(StorageError) in
-            try await turnstile.pass { () async throws(StorageError) in try await permitting.setPermissions(volume, permissions) }
+        let result = await outcome { [self] () async throws(StorageError) in
+            try await inTurn { () async throws(StorageError) in try await permitting.setPermissions(volume, permissions) }
         }
         if case .success(let changed) = result { apply([name: .volume(changed)]) }
         await unclaim(name)
@@ -183,6 +183,14 @@ extension Pool {
     public func requireCapability(_ operation: Operation) throws(StorageError) {
         let _: any Backend = try capability(operation)
         try requireActive()
+    }
+
+    /// Makes a short change when all that came before are made, unless the backend can make several at once.
+    private func inTurn<T: Sendable>(
+        _ change: @Sendable () async throws(StorageError) -> T
+    ) async throws(StorageError) -> T {
+        if backend.takesChangesTogether { return try await change() }
+        return try await turnstile.pass(change)
     }
 
     // MARK: - Claims

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+/// What is known of a kind of file system, by the magic number that statfs(2) gives.
+struct FilesystemKind: Sendable, Hashable {
+    private let magic: UInt64
+
+    init(_ space: FilesystemSpace) { magic = space.magic }
+
+    private static let ext: UInt64 = 0xEF53  // ext2 to ext4
+    private static let xfs: UInt64 = 0x5846_5342
+    private static let btrfs: UInt64 = 0x9123_683E
+    private static let tmpfs: UInt64 = 0x0102_1994
+
+    /// Whether a file without blocks is known to have no data: not where small files lie in their inodes unseen, or far away.
+    var tellsHoles: Bool { [Self.ext, Self.xfs, Self.btrfs].contains(magic) }
+
+    /// Whether a change of names and attributes is on the medium as soon as a later one is: one journal, written in order.
+    var ordersChanges: Bool { [Self.ext, Self.xfs].contains(magic) }
+
+    /// Whether `f_fsid` is made out of the file system's UUID.
+    var derivesIdentityFromUUID: Bool { [Self.ext, Self.btrfs].contains(magic) }
+
+    /// Whether its UUID is a new one with every mount.
+    var isInMemory: Bool { magic == Self.tmpfs }
+}
