@@ -102,25 +102,31 @@ public final class Loop: SerialExecutor, TaskExecutor, @unchecked Sendable {
         if let code { sd_event_exit(event, code) }
     }
 
-    /// Jobs, oldest first, until none is left or the turn is over; then the rest waits for the next turn.
+    /// Jobs, oldest first, with those that they leave (an async handler is many jobs), until none is left or the turn is over; then
+    /// the rest waits for the next turn.
     private func runJobs() {
-        if position == batch.count {
-            batch.removeAll(keepingCapacity: true)
-            position = 0
-            inbox.withLock { inbox in
-                swap(&inbox.jobs, &batch)
-                inbox.woken = false
-            }
-        }
-        guard position < batch.count else { return }
+        guard position < batch.count || takeJobs() else { return }
         let executor = asUnownedSerialExecutor()
         let end = monotonicNanoseconds() + Self.turnNanoseconds
-        while position < batch.count {
+        repeat {
             let job = batch[position]
             position += 1
             job.runSynchronously(on: executor)
             if monotonicNanoseconds() > end { return }
+        } while position < batch.count || takeJobs()
+    }
+
+    /// Makes what has come the next batch.
+    ///
+    /// - Returns: false if nothing has.
+    private func takeJobs() -> Bool {
+        batch.removeAll(keepingCapacity: true)
+        position = 0
+        inbox.withLock { inbox in
+            swap(&inbox.jobs, &batch)
+            inbox.woken = false
         }
+        return !batch.isEmpty
     }
 
     private var isBusy: Bool {

@@ -2,6 +2,7 @@
 import Backends
 import Cistern
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct DirectoryScanTests {

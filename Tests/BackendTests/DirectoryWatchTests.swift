@@ -3,6 +3,7 @@ import Backends
 import Cistern
 import EventLoop
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct DirectoryWatchTests {

@@ -148,7 +148,7 @@ extension FlawedPool: VolumeOpening, EntryLooking, SpaceMeasuring, Watching, Rec
         try await pool.open(volume, read: read, write: write || (flaw == .opensTooMuch && read))
     }
 
-    func look(at name: String) async throws(StorageError) -> Entry { try await pool.look(at: name) }
+    func look(at names: Set<String>) async throws(StorageError) -> [String: Entry] { try await pool.look(at: names) }
     func measure() async throws(StorageError) -> Space { try await pool.measure() }
 
     func watch() async throws(StorageError) -> (kind: WatchKind, changes: AsyncStream<Change>) {

@@ -69,6 +69,7 @@ extension DirectoryPool: VolumeCreating {
             guard let file = try makeNameless(in: place) else { return nil }
             try file.setSize(request.capacity)
             let draft = Draft(place: place, file: file, status: try file.status(), temporaryName: nil)
+            drafts.noteNameless(draft.status)
             let volume = try name(draft, request)
             do throws(Errno) {
                 let isDurable = try syncs.syncAtOnce(fileToSync(draft, request), in: place.directory)
@@ -93,7 +94,9 @@ extension DirectoryPool: VolumeCreating {
             try requireSpace(bytesToTake(request), for: request.name, in: place)
             let file = try makeNameless(in: place)
             if request.format == "raw" { try file?.setSize(request.capacity) }
-            return (place, try file.map { Draft(place: place, file: $0, status: try $0.status(), temporaryName: nil) })
+            let draft = try file.map { Draft(place: place, file: $0, status: try $0.status(), temporaryName: nil) }
+            if let draft { drafts.noteNameless(draft.status) }
+            return (place, draft)
         }
         if let nameless { return nameless }
         let temporary = drafts.begin()

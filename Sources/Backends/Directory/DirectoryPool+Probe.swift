@@ -42,7 +42,7 @@ extension DirectoryPool {
     func probe(_ file: File, _ name: String, _ status: FileStatus, _ buffer: inout [UInt8]) throws(Errno) -> Image {
         let declared = try declaredFormat(of: file, status)
         if declared == "raw" { return .declaredRaw }
-        let count = try file.read(&buffer, at: 0)
+        let count = try file.read(&buffer, at: 0, length: status.size)
         let header = buffer.span.extracting(..<count)
         func more(_ offset: UInt64, _ count: Int) throws(Errno) -> [UInt8] { try file.read(at: offset, count: count) }
         if let declared {

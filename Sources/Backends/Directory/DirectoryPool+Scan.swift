@@ -61,26 +61,34 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
         }
     }
 
-    public func look(at name: String) async throws(StorageError) -> Entry {
-        try await blocking.run(self.action("look at", name)) { [self] in
+    public func look(at names: Set<String>) async throws(StorageError) -> [String: Entry] {
+        try await blocking.run(self.action("look at \(names.count) entries of", nil)) { [self] in
             let place = try openPlace()
-            var batch = Batch()
+            defer { place.directory.close() }
             var buffer = [UInt8](repeating: 0, count: Self.headerSize)
-            let entry = DirectoryEntry(name: name, inode: 0, kind: UInt8(DT_UNKNOWN), isText: true)
-            try examine(entry, in: place, Memory(known: [:], stamps: [:]), &buffer, into: &batch)
-            if let found = batch.found.first {
-                guard let reason = try skipReason(name, found, in: place) else {
-                    state.withLock { state in
-                        state.stamps[name] = found.stamp
-                        for extent in found.extents { state.extents[extent] = name }
-                    }
-                    return .volume(found.volume)
-                }
-                batch.skipped = [(name, reason)]
-            }
-            state.withLock { $0.stamps[name] = nil }
-            return batch.skipped.first.map { .skipped($0.reason) } ?? .absent
+            var entries: [String: Entry] = [:]
+            for name in names { entries[name] = try look(at: name, in: place, &buffer) }
+            return entries
         }
+    }
+
+    /// On the lane: what an entry is now.
+    private func look(at name: String, in place: Place, _ buffer: inout [UInt8]) throws -> Entry {
+        var batch = Batch()
+        let entry = DirectoryEntry(name: name, inode: 0, kind: UInt8(DT_UNKNOWN), isText: true)
+        try examine(entry, in: place, Memory(known: [:], stamps: [:]), &buffer, into: &batch)
+        if let found = batch.found.first {
+            guard let reason = try skipReason(name, found, in: place) else {
+                state.withLock { state in
+                    state.stamps[name] = found.stamp
+                    for extent in found.extents { state.extents[extent] = name }
+                }
+                return .volume(found.volume)
+            }
+            batch.skipped = [(name, reason)]
+        }
+        state.withLock { $0.stamps[name] = nil }
+        return batch.skipped.first.map { .skipped($0.reason) } ?? .absent
     }
 
     public func measure() async throws(StorageError) -> Space {
@@ -123,7 +131,8 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
     ///
     /// - Returns: false if it must be opened after all.
     private func takeEmpty(_ entry: DirectoryEntry, _ status: FileStatus, in place: Place, into batch: inout Batch) throws(Errno) -> Bool {
-        guard place.keys.filesystem.tellsHoles, status.allocation == 0, status.size > Self.inlineLimit, Image.isHeaderFirst(entry.name) else {
+        guard place.keys.filesystem.tellsHoles, status.allocation == 0, status.size > Self.inlineLimit, Image.isHeaderFirst(entry.name)
+        else {
             return false
         }
         let declared: String?

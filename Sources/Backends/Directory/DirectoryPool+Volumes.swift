@@ -75,17 +75,19 @@ extension DirectoryPool: VolumeRenaming {
         }
         let (place, renamed) = try await blocking.run(self.action("rename", volume.name)) { [self] in
             let place = try openPlace()
-            let (reference, before) = try self.reference(to: volume, in: place)
+            let (_, before) = try self.reference(to: volume, in: place)
             do throws(Errno) { try place.directory.rename(volume.name, to: name) } catch {
                 if error.code == EEXIST { throw exists(name) }
                 throw error
             }
-            guard try place.directory.status(of: name).identity == before.identity else {
+            // By its new name: FUSE knows it by that alone now.
+            let after = try place.directory.status(of: name)
+            guard after.identity == before.identity else {
                 // Somebody put another file there in between: it gets its name back.
                 try? place.directory.rename(name, to: volume.name)
                 throw gone(volume)
             }
-            return (place, volume.after(try reference.status(), named: name, self.path(of: name)))
+            return (place, volume.after(after, named: name, self.path(of: name)))
         }
         do throws(StorageError) {
             try await syncs.sync(nil, in: place.directory, action("rename", volume.name)) { place.directory.close() }

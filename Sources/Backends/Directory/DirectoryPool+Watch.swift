@@ -59,6 +59,10 @@ extension DirectoryPool: Watching {
         switch happening {
         case .entry(let name):
             if name.hasPrefix(reservedPrefix) { return [] }
+            drafts.forgetNameless(name)
+            return [.entry(name)]
+        case .touched(let name):
+            if name.hasPrefix(reservedPrefix) || drafts.isNameless(name) { return [] }
             // What changes in an extent changes the volume that it belongs to.
             return ([name] + [owner(of: name)].compactMap { $0 }).map { .entry($0) }
         case .gone(let name):

@@ -9,6 +9,7 @@ import Glibc
 public final class Drafts: Sendable {
     private let prefix: String
     private let live = Locked<Set<String>>([])
+    private let nameless = Locked<Set<String>>([])
 
     /// - Parameter owner: tells this installation from all others that may see the same directory; letters and digits.
     public init(owner: String) { prefix = "\(reservedPrefix)\(owner)-" }
@@ -22,6 +23,26 @@ public final class Drafts: Sendable {
 
     /// The file has another name now, or is gone.
     func end(_ name: String) { live.withLock { _ = $0.remove(name) } }
+
+    // MARK: - Without a name
+
+    /// Notes a file that is made without a name: inotify calls it by its inode, `#1234`, in the directory that it was made for.
+    func noteNameless(_ status: FileStatus) {
+        nameless.withLock { nameless in
+            if nameless.count > 256 { nameless = [] }
+            nameless.insert("#\(status.identity.inode)")
+        }
+    }
+
+    /// Whether what inotify calls so is a file without a name. It may be told of after it has got one, hence nothing is forgotten soon.
+    func isNameless(_ name: String) -> Bool { name.utf8.first == UInt8(ascii: "#") && nameless.withLock { $0.contains(name) } }
+
+    /// Somebody has given that very name to a file.
+    func forgetNameless(_ name: String) {
+        if name.utf8.first == UInt8(ascii: "#") { nameless.withLock { _ = $0.remove(name) } }
+    }
+
+    // MARK: - After a crash
 
     /// Removes what a crash left in a directory, of these entries. What cannot be removed stays for the next time.
     func sweep(_ entries: [DirectoryEntry], of directory: Directory) {

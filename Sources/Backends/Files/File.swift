@@ -53,9 +53,11 @@ final class File: Descriptor, @unchecked Sendable {
 
     /// Reads from `offset` until the buffer is full or the file ends. What is not in memory is read without reading ahead.
     ///
+    /// - Parameter length: of the file, if it is known: saves asking for what is behind its end.
     /// - Returns: how many bytes there were.
-    func read(_ buffer: inout [UInt8], at offset: UInt64) throws(Errno) -> Int {
-        let size = buffer.count
+    func read(_ buffer: inout [UInt8], at offset: UInt64, length: UInt64 = .max) throws(Errno) -> Int {
+        let size = Int(clamping: min(UInt64(buffer.count), length - min(offset, length)))
+        if size == 0 { return 0 }
         let cached = buffer.withUnsafeMutableBytes { linux_read_cached(raw, $0.baseAddress, size, Int64(clamping: offset)) }
         if cached == size { return size }
         _ = linux_read_no_ahead(raw)

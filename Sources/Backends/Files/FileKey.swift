@@ -22,7 +22,7 @@ struct FileKeys: Sendable, Hashable {
         isHostBound = uuid == nil && !filesystem.derivesIdentityFromUUID || filesystem.isInMemory
         prefix = "file:\(uuid ?? "fsid-" + hex(space.identity)):"
         var handle = linux_handle()
-        hasHandles = linux_get_handle(directory.raw, "", linux_AT_EMPTY_PATH, &handle) == 0
+        hasHandles = filesystem.keepsHandles && linux_get_handle(directory.raw, "", linux_AT_EMPTY_PATH, &handle) == 0
     }
 
     private static func uuid(of directory: Directory) -> String? {

@@ -10,12 +10,16 @@ struct FilesystemKind: Sendable, Hashable {
     private static let xfs: UInt64 = 0x5846_5342
     private static let btrfs: UInt64 = 0x9123_683E
     private static let tmpfs: UInt64 = 0x0102_1994
+    private static let fuse: UInt64 = 0x6573_5546
 
     /// Whether a file without blocks is known to have no data: not where small files lie in their inodes unseen, or far away.
     var tellsHoles: Bool { [Self.ext, Self.xfs, Self.btrfs].contains(magic) }
 
     /// Whether a change of names and attributes is on the medium as soon as a later one is: one journal, written in order.
     var ordersChanges: Bool { [Self.ext, Self.xfs].contains(magic) }
+
+    /// Whether a file handle means the same file tomorrow. FUSE numbers files as it meets them, anew with every mount.
+    var keepsHandles: Bool { magic != Self.fuse }
 
     /// Whether `f_fsid` is made out of the file system's UUID.
     var derivesIdentityFromUUID: Bool { [Self.ext, Self.btrfs].contains(magic) }

@@ -16,7 +16,10 @@ public final class Inotify {
 
     /// What was seen in a directory.
     enum Happening: Sendable {
+        /// A name is new.
         case entry(String)
+        /// What has a name may have changed.
+        case touched(String)
         case gone(String)
         case renamed(String, String)
         case everything
@@ -148,7 +151,7 @@ public final class Inotify {
         } else if mask & UInt32(IN_MOVED_TO) != 0 {
             arrive(watch, cookie, name)
         } else {
-            tell(watch, mask & UInt32(IN_DELETE) != 0 ? .gone(name) : .entry(name))
+            tell(watch, mask & UInt32(IN_DELETE) != 0 ? .gone(name) : mask & UInt32(IN_CREATE) != 0 ? .entry(name) : .touched(name))
         }
     }
 

@@ -180,10 +180,13 @@ extension SimulatedPool: VolumeOpening {
 }
 
 extension SimulatedPool: EntryLooking, SpaceMeasuring, Watching {
-    public func look(at name: String) async throws(StorageError) -> Entry {
+    public func look(at names: Set<String>) async throws(StorageError) -> [String: Entry] {
         disk.state.withLock { state in
-            if let volume = state.volumes[name] { return .volume(shown(volume)) }
-            return state.skipped[name].map { .skipped($0) } ?? .absent
+            var entries: [String: Entry] = [:]
+            for name in names {
+                entries[name] = state.volumes[name].map { .volume(shown($0)) } ?? state.skipped[name].map { .skipped($0) } ?? .absent
+            }
+            return entries
         }
     }
 

@@ -76,10 +76,12 @@ public protocol VolumeOpening: Backend {
     func open(_ volume: Volume, read: Bool, write: Bool) async throws(StorageError) -> Int32
 }
 
-/// Can tell what one entry is without scanning all.
+/// Can tell what some entries are without scanning all.
 public protocol EntryLooking: Backend {
-    /// Looks at one entry now.
-    func look(at name: String) async throws(StorageError) -> Entry
+    /// Looks at entries now, and tells of each what it is. One that cannot be looked at is left out.
+    ///
+    /// - Throws: what kept it from looking at any.
+    func look(at names: Set<String>) async throws(StorageError) -> [String: Entry]
 }
 
 /// Can measure space without scanning.

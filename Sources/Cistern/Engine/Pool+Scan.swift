@@ -85,6 +85,8 @@ extension Pool {
         }
     }
 
+    /// How long the traces of one's own work may wait for company.
+    private static let settlingTime = Duration.milliseconds(30)
     /// How often a pool is scanned that nothing tells of changes.
     private static let pollInterval = Duration.seconds(30)
     /// How often a pool that went away is looked for.
@@ -98,10 +100,37 @@ extension Pool {
 
     private func heed(_ change: Change) async {
         switch change {
-        case .entry(let entry): await look(at: [entry])
-        case .renamed(let old, let new): await look(at: [old, new])
+        case .entry(let entry): lookSoon(at: [entry])
+        case .renamed(let old, let new): lookSoon(at: [old, new])
         case .everything: try? await rescan()
         case .lost(let reason): if snapshot.state.isActive { becomeUnavailable(reason) }
+        }
+    }
+
+    /// Looks at entries that changed, together with others that change while the last look is under way. Waits for nothing.
+    func lookSoon(at names: Set<String>) {
+        due.formUnion(names)
+        if isLooking { return }
+        isLooking = true
+        Task {
+            while !due.isEmpty {
+                let names = due
+                due = []
+                await look(at: names)
+            }
+            isLooking = false
+        }
+    }
+
+    /// Looks at an entry that changed while it was worked on, most often because of that work: together with others, a little later.
+    func lookWhenQuiet(at name: String) {
+        settled.insert(name)
+        if settled.count > 1 { return }
+        Task {
+            await context.environment.sleep(Self.settlingTime)
+            let names = settled
+            settled = []
+            lookSoon(at: names)
         }
     }
 
@@ -109,14 +138,10 @@ extension Pool {
     func look(at names: Set<String>) async {
         guard !names.isEmpty, let looking = backend as? any EntryLooking else { return }
         if scans > 0 { touched.formUnion(names) }
-        var entries: [String: Entry] = [:]
-        for name in names {
-            if claims[name] != nil {
-                unseen.insert(name)
-            } else if let entry = try? await looking.look(at: name) {
-                entries[name] = entry
-            }
-        }
+        let claimed = names.filter { claims[$0] != nil }
+        unseen.formUnion(claimed)
+        let free = names.subtracting(claimed)
+        guard !free.isEmpty, var entries = try? await looking.look(at: free) else { return }
         guard snapshot.state.isActive || snapshot.state == .starting else { return }
         // A claim may have come while we looked.
         for name in entries.keys where claims[name] != nil {
@@ -140,14 +165,14 @@ extension Pool {
         return true
     }
 
-    private func lookLater(at name: String) async {
+    private func lookLater(at name: String) {
         pace.resume(name)
-        if volume(name) != nil { await look(at: [name]) }
+        if volume(name) != nil { lookSoon(at: [name]) }
     }
 
     /// Tells that somebody reads a volume's sizes: what is older than 5 s is looked at again. Waits for nothing.
     public nonisolated func volumeWasRead(_ name: String) {
-        if lately.isDue(name) { Task { await look(at: [name]) } }
+        if lately.isDue(name) { Task { await lookSoon(at: [name]) } }
     }
 
     /// The pool's storage went away: the list stays, work is refused, and the pool is looked for until it is back or stopped.

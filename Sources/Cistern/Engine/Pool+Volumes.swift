@@ -31,7 +31,7 @@ extension Pool {
             return creating.movesData(request)
                 ? try await startCreating(request, by: uid, creating) : try await createNow(request, creating)
         } catch {
-            await unclaim(request.name)
+            unclaim(request.name)
             throw error
         }
     }
@@ -118,14 +118,14 @@ extension Pool {
         let resizing: any VolumeResizing = try capability(.volumeResize)
         let volume = try claim(name, for: .volumeResize, key: key, changesData: true)
         if capacity < volume.capacity, !allowShrink {
-            await unclaim(name)
+            unclaim(name)
             throw StorageError(
                 .shrinkRefused,
                 "Volume \(name) in pool \(self.name) has \(volume.capacity) bytes and would lose data at \(capacity); give option “allow-shrink” if that is wanted."
             )
         }
         if capacity == volume.capacity, !allocate {
-            await unclaim(name)
+            unclaim(name)
             return nil
         }
         let work = { @Sendable [self] (progress: Progress) async throws(StorageError) -> Void in
@@ -143,9 +143,9 @@ extension Pool {
         try checkName(newName, of: "volume")
         let renaming: any VolumeRenaming = try capability(.volumeRename)
         let volume = try claim(name, for: .volumeRename, key: key, changesData: true)
-        if newName == name { return await unclaim(name) }
+        if newName == name { return unclaim(name) }
         if self.volume(newName) != nil || claims[newName] != nil {
-            await unclaim(name)
+            unclaim(name)
             throw StorageError(.exists, "Pool \(self.name) already has a volume \(newName); choose another name.")
         }
         claims[newName] = .volumeRename
@@ -153,8 +153,8 @@ extension Pool {
             try await inTurn { () async throws(StorageError) in try await renaming.rename(volume, to: newName) }
         }
         if case .success(let renamed) = result { apply([name: .absent, newName: .volume(renamed)]) }
-        await unclaim(newName)
-        await unclaim(name)
+        unclaim(newName)
+        unclaim(name)
         _ = try result.get()
     }
 
@@ -167,7 +167,7 @@ extension Pool {
             try await inTurn { () async throws(StorageError) in try await permitting.setPermissions(volume, permissions) }
         }
         if case .success(let changed) = result { apply([name: .volume(changed)]) }
-        await unclaim(name)
+        unclaim(name)
         _ = try result.get()
     }
 
@@ -249,10 +249,10 @@ extension Pool {
         StorageError(.busy, "Volume \(volume) in pool \(name) is busy with \(operation.rawValue); wait for that job or cancel it.")
     }
 
-    private func unclaim(_ name: String) async {
+    private func unclaim(_ name: String) {
         claims[name] = nil
         if scans > 0 { touched.insert(name) }
-        if unseen.remove(name) != nil { await look(at: [name]) }
+        if unseen.remove(name) != nil { lookWhenQuiet(at: name) }
     }
 
     /// Publishes how work on a volume ended, and gives the volume free.
@@ -263,13 +263,13 @@ extension Pool {
             if volume(name)?.state == .allocating { apply([name: .absent]) }
             unseen.insert(name)
         }
-        await unclaim(name)
+        unclaim(name)
         spaceWasRead()
     }
 
     private func removed(_ name: String) async {
         apply([name: .absent])
-        await unclaim(name)
+        unclaim(name)
         spaceWasRead()
     }
 
@@ -285,7 +285,7 @@ extension Pool {
             let objects: [ObjectReference] = [.volume(pool: self.name, name: name), .pool(self.name)]
             return try await context.jobs.start(operation, on: objects, by: uid, durable: true, work)
         } catch {
-            await unclaim(name)
+            unclaim(name)
             throw error
         }
     }

@@ -68,6 +68,11 @@ public actor Pool {
     var lifecycles: UInt64 = 0
     /// Entries that changed behind our back while somebody worked on them: looked at when the claim ends.
     var unseen: Set<String> = []
+    /// Entries to be looked at when the look that is under way has ended.
+    var due: Set<String> = []
+    var isLooking = false
+    /// Entries that changed while they were worked on; see ``lookWhenQuiet(at:)``.
+    var settled: Set<String> = []
     /// Scans that run now.
     var scans = 0
     /// Entries that changed since the oldest running scan began: a scan's word on them is not the last.

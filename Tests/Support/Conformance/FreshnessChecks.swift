@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-import Cistern
+public import Cistern
 
 /// How long a change may take to be told.
 private let patience = Duration.seconds(1)
@@ -91,3 +91,8 @@ let freshnessChecks: [Check] = [
         await findings.expect(try await changes.mentions("b-made"), "a volume that another one made is not told of")
     },
 ]
+
+extension EntryLooking {
+    /// What one entry is now.
+    public func look(at name: String) async throws(StorageError) -> Entry { try await look(at: [name])[name] ?? .absent }
+}
