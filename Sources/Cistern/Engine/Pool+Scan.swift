@@ -141,9 +141,17 @@ extension Pool {
         let claimed = names.filter { claims[$0] != nil }
         unseen.formUnion(claimed)
         let free = names.subtracting(claimed)
-        guard !free.isEmpty, var entries = try? await looking.look(at: free) else { return }
+        if free.isEmpty { return }
+        looks += 1
+        let found = try? await looking.look(at: free)
+        looks -= 1
+        let worked = overtaken.intersection(free)
+        if looks == 0 { overtaken = [] }
+        guard var entries = found else { return }
         guard snapshot.state.isActive || snapshot.state == .starting else { return }
-        // A claim may have come while we looked.
+        // Work that was done while we looked knows better; what it left is looked at again.
+        for name in worked where entries.removeValue(forKey: name) != nil { lookSoon(at: [name]) }
+        // Work may have begun while we looked.
         for name in entries.keys where claims[name] != nil {
             entries[name] = nil
             unseen.insert(name)

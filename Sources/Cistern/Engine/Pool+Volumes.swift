@@ -252,6 +252,7 @@ extension Pool {
     private func unclaim(_ name: String) {
         claims[name] = nil
         if scans > 0 { touched.insert(name) }
+        if looks > 0 { overtaken.insert(name) }
         if unseen.remove(name) != nil { lookWhenQuiet(at: name) }
     }
 

@@ -71,6 +71,9 @@ public actor Pool {
     /// Entries to be looked at when the look that is under way has ended.
     var due: Set<String> = []
     var isLooking = false
+    /// Looks that are under way, and entries that were worked on meanwhile: their word on those is not the last.
+    var looks = 0
+    var overtaken: Set<String> = []
     /// Entries that changed while they were worked on; see ``lookWhenQuiet(at:)``.
     var settled: Set<String> = []
     /// Scans that run now.

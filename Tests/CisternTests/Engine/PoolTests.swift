@@ -68,6 +68,19 @@ import Testing
         await expect(.notSupported) { try await pool.setPermissions("a", Permissions(mode: 0o600), key: nil) }
     }
 
+    @Test func `a look that work has overtaken does not bring back what was before`() async throws {
+        let bench = Bench()
+        bench.backend.change { $0.volumes = ["a": ScriptedBackend.volume("a", 10)] }
+        let pool = try await bench.startedPool()
+        bench.backend.change { $0.held = ["look"] }
+        async let looking: Void = pool.look(at: ["a"])
+        while bench.backend.script.withLock({ $0.waiting["look"] == nil }) { await Task.yield() }
+        _ = try await pool.resizeVolume("a", to: 20, allowShrink: false, allocate: false, key: nil, by: 0)
+        bench.backend.letGo("look")
+        await looking
+        #expect(pool.volume("a")?.capacity == 20)
+    }
+
     // MARK: - Scans
 
     @Test func `a failing scan leaves the list and degrades the pool; the next good one heals it`() async throws {

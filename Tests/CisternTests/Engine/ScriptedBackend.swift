@@ -103,9 +103,11 @@ final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRena
         return renamed
     }
     func look(at names: Set<String>) async throws(StorageError) -> [String: Entry] {
-        script.withLock { script in
-            Dictionary(uniqueKeysWithValues: names.map { ($0, script.volumes[$0].map { .volume($0) } ?? .absent) })
+        let seen = script.withLock { script in
+            Dictionary(uniqueKeysWithValues: names.map { ($0, script.volumes[$0].map { Entry.volume($0) } ?? .absent) })
         }
+        await waitIfHeld("look")
+        return seen
     }
     func measure() async throws(StorageError) -> Space { Space(capacity: 1000, allocation: 100, available: 900) }
     func watch() async throws(StorageError) -> (kind: WatchKind, changes: AsyncStream<Change>) {
