@@ -20,6 +20,9 @@ final class Lease: Sendable {
     let file: File?
     private let isHeld: Bool
 
+    /// Tries, with 1 to 32 ms between them.
+    private static let attempts = 6
+
     /// - Parameters:
     ///   - reference: a regular file.
     ///   - path: where it is, to find out about loop devices.
@@ -28,16 +31,18 @@ final class Lease: Sendable {
         let identity = try reference.status().identity
         let open = try Self.open(reference, writable: writable)
         if let open {
-            for attempt in 1...2 {
+            for attempt in 1...Self.attempts {
                 if linux_lease(open.raw, excluding == .opening ? F_WRLCK : F_RDLCK) == 0 {
                     file = open
                     isHeld = true
                     return
                 }
                 guard errno == EAGAIN else { break }
+                // Who only has a short look, as we ourselves do after every change, is gone in a moment.
+                usleep(500 << UInt32(attempt))
+                if attempt == 1 { continue }
                 let holders = Holders.of(identity, path: path)
-                // Who only had a short look may be gone by now.
-                if attempt == 2 || !holders.isEmpty { throw Taken(holders: holders) }
+                if attempt == Self.attempts || !holders.isEmpty { throw Taken(holders: holders) }
             }
         }
         let holders = Holders.of(identity, path: path).filter { excluding == .opening || $0.writes }

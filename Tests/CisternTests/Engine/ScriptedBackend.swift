@@ -41,13 +41,16 @@ final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRena
     /// How many were in ``alone()`` at once, at most.
     var largest: Int { script.withLock { $0.largest } }
 
+    /// Whether something waits for ``letGo(_:)``.
+    func holds(_ name: String) -> Bool { script.withLock { $0.waiting[name] != nil } }
+
     func letGo(_ name: String) {
-        let waiting = script.withLock { script in
-            script.held.remove(name)
-            return script.waiting.removeValue(forKey: name)
-        }
-        waiting?.resume()
+        change { $0.held.remove(name) }
+        letGoOnce(name)
     }
+
+    /// Lets the one go that waits; the next one will wait, too.
+    func letGoOnce(_ name: String) { script.withLock { $0.waiting.removeValue(forKey: name) }?.resume() }
 
     func start(_ progress: Progress) async throws(StorageError) -> String {
         let (error, identity) = script.withLock { script in
