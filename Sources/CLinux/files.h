@@ -87,6 +87,11 @@ static inline int linux_rename_new(int old_directory, const char *old, int direc
     return (int)syscall(SYS_renameat2, old_directory, old, directory, name, 1U /* RENAME_NOREPLACE */);
 }
 
+/// Reads where a symbolic link points; not terminated.
+static inline ssize_t linux_read_link(int directory, const char *name, char *target, size_t size) {
+    return readlinkat(directory, name, target, size);
+}
+
 // MARK: What a file is
 
 static inline int linux_statx(int directory, const char *name, int flags, unsigned mask, struct statx *status) {

@@ -60,6 +60,7 @@ import Logging
             for event in batch {
                 await publish(event, &slice)
                 published += 1
+                events.tell(through: published)
                 resumeWaiting()
                 await slice.breathe()
             }

@@ -218,13 +218,13 @@ extension Harness {
     }
 }
 
-/// A directory behind a FUSE file system that takes 2 MiB a second, and that can be made to hang.
+/// A directory behind a FUSE file system that takes 2 MiB a second, or as given, and that can be made to hang.
 @LoopActor final class SlowDirectory {
     let path: String
     private var pid: Int32 = 0
     private var running: Task<ChildResult, any Error>?
 
-    init(_ harness: Harness, _ name: String = "slow") async throws {
+    init(_ harness: Harness, _ name: String = "slow", rate: String = "2M") async throws {
         path = harness.root + "/" + name
         let behind = harness.root + "/\(name)-behind"
         mkdir(path, 0o755)
@@ -232,7 +232,7 @@ extension Harness {
         let (pids, found) = AsyncStream.makeStream(of: Int32.self)
         let path = path
         running = Task {
-            try await Child.run("bindfs", ["-f", "--write-rate=2M", behind, path], deadline: .seconds(600)) { found.yield($0) }
+            try await Child.run("bindfs", ["-f", "--write-rate=\(rate)", behind, path], deadline: .seconds(600)) { found.yield($0) }
         }
         for await pid in pids {
             self.pid = pid

@@ -218,7 +218,7 @@ extension DirectoryPool: VolumeCreating {
     private func give(_ draft: Draft, _ name: String) throws {
         do throws(Errno) {
             if let temporary = draft.temporaryName {
-                try draft.place.directory.rename(temporary, to: name)
+                try rename(temporary, to: name, in: draft.place)
             } else {
                 try draft.place.directory.link(draft.file, as: name)
             }

@@ -6,15 +6,52 @@ import Images
 extension DirectoryPool: Recovering {
     public func recover(_ notes: [String]) async throws(StorageError) -> Bool {
         for process in notes.compactMap(ProcessNote.init(line:)) { process.end() }
-        return try await blocking.runBulk(self.action("recover", nil)) { [self] in
+        try await blocking.run(self.action("recover", nil)) { [self] in
             let place = try openPlace()
             drafts.sweep(try place.directory.entries(), of: place.directory)
-            var isComplete = false
-            for note in notes.compactMap(WorkNote.init) where try finish(note, in: place) { isComplete = true }
             try place.directory.sync()
-            return isComplete
         }
+        var isComplete = false
+        for note in notes.compactMap(WorkNote.init) { isComplete = try await finish(note) || isComplete }
+        return isComplete
     }
+
+    private func finish(_ note: WorkNote) async throws(StorageError) -> Bool {
+        let action = action("recover", note.name)
+        guard case .resize(_, let new) = note.work else {
+            return try await blocking.run(action) { [self] in try finish(note, in: try openPlace()) }
+        }
+        // Reading what may be ours to take away again takes its time.
+        let image = try await blocking.runBulk(action) { [self] in try imageToMend(note, in: try openPlace()) }
+        guard let image else { return try await blocking.runBulk(action) { [self] in try finish(note, in: try openPlace()) } }
+        defer { image.close() }
+        return try await mendImage(image, of: note.name, to: new)
+    }
+
+    /// On the lane: the file, if it is an image that may have been cut in the middle.
+    private func imageToMend(_ note: WorkNote, in place: Place) throws -> File? {
+        guard let reference = try? place.directory.look(at: note.name), note.matches(try reference.status()) else { return nil }
+        guard let lease = try? Lease(reference, path: path(of: note.name), writable: true, excluding: .opening) else { return nil }
+        lease.end()  // qemu-img is to open it
+        guard let file = lease.file else { return nil }
+        var buffer = [UInt8](repeating: 0, count: Self.headerSize)
+        let image = try probe(file, note.name, try file.status(), &buffer)
+        return image.header.format == "qcow2" ? file : nil
+    }
+
+    /// Has an image repaired and given the size that it was to have.
+    private func mendImage(_ file: File, of name: String, to capacity: UInt64) async throws(StorageError) -> Bool {
+        let tool = ImageTool(action: action("recover", name))
+        let path = ImageTool.path(file)
+        let progress = Progress.ignored()
+        // Its status tells how much there was to be repaired.
+        _ = try? await tool.run(["check", "-q", "-f", "qcow2", "-r", "all", path], deadline: Self.mendingTime, progress)
+        try await tool.run(["resize", "-q", "-f", "qcow2", "--shrink", path, String(capacity)], deadline: Self.mendingTime, progress)
+        try await blocking.runBulk(self.action("recover", name)) { try file.sync() }
+        return true
+    }
+
+    private static let mendingTime = Duration.seconds(600)
 
     /// On the lane: finishes or undoes one thing.
     ///

@@ -65,6 +65,17 @@ extension DirectoryPool {
 }
 
 extension DirectoryPool: VolumeRenaming {
+    /// On the lane: renames in a way that a crash cannot leave half done for long.
+    func rename(_ old: String, to new: String, in place: Place) throws(Errno) {
+        var note: String?
+        defer { if let note { drafts.end(note) } }
+        try place.directory.rename(old, to: new) {
+            let name = drafts.begin()
+            note = name
+            return name
+        }
+    }
+
     public func rename(_ volume: Volume, to name: String) async throws(StorageError) -> Volume {
         try checkName(name, of: "volume")
         if !Self.extents(of: volume).isEmpty {
@@ -76,7 +87,7 @@ extension DirectoryPool: VolumeRenaming {
         let (place, renamed) = try await blocking.run(self.action("rename", volume.name)) { [self] in
             let place = try openPlace()
             let (_, before) = try self.reference(to: volume, in: place)
-            do throws(Errno) { try place.directory.rename(volume.name, to: name) } catch {
+            do throws(Errno) { try self.rename(volume.name, to: name, in: place) } catch {
                 if error.code == EEXIST { throw exists(name) }
                 throw error
             }
@@ -84,7 +95,7 @@ extension DirectoryPool: VolumeRenaming {
             let after = try place.directory.status(of: name)
             guard after.identity == before.identity else {
                 // Somebody put another file there in between: it gets its name back.
-                try? place.directory.rename(name, to: volume.name)
+                try? self.rename(name, to: volume.name, in: place)
                 throw gone(volume)
             }
             return (place, volume.after(after, named: name, self.path(of: name)))
@@ -92,7 +103,7 @@ extension DirectoryPool: VolumeRenaming {
         do throws(StorageError) {
             try await syncs.sync(nil, in: place.directory, action("rename", volume.name)) { place.directory.close() }
         } catch {
-            try? await blocking.run("clean up") { [self] in try openPlace().directory.rename(name, to: volume.name) }
+            try? await blocking.run("clean up") { [self] in try self.rename(name, to: volume.name, in: try openPlace()) }
             throw error
         }
         return renamed
@@ -171,13 +182,20 @@ extension DirectoryPool: VolumeResizing {
         }
     }
 
+    /// Cutting an image leaves it broken if it is interrupted: then it must be done again.
+    public func movesData(resizing volume: Volume, to capacity: UInt64, allocate: Bool) -> Bool {
+        allocate || volume.format != "raw" && capacity < volume.capacity
+    }
+
     public func resize(
         _ volume: Volume, to capacity: UInt64, allowShrink: Bool, allocate: Bool, _ progress: Progress
     ) async throws(StorageError) -> Volume {
         let subject = try await beginResize(volume, to: capacity, allowShrink: allowShrink, allocate: allocate)
         let old = subject.before.size
         do throws(StorageError) {
-            if allocate { try await progress.journal(WorkNote(.resize(old: old, new: capacity), subject.before, name: volume.name).line) }
+            if movesData(resizing: volume, to: capacity, allocate: allocate) {
+                try await progress.journal(WorkNote(.resize(old: old, new: capacity), subject.before, name: volume.name).line)
+            }
             if volume.format != "raw" {
                 return try await resizeImage(subject, volume, to: capacity, allowShrink: allowShrink, allocate: allocate, progress)
             }

@@ -40,12 +40,30 @@ final class Directory: Descriptor, @unchecked Sendable {
     func link(_ file: File, as name: String) throws(Errno) { _ = try checked(linux_link_descriptor(file.raw, raw, name)) }
 
     /// Renames inside the directory; `EEXIST` rather than replace.
-    func rename(_ old: String, to new: String) throws(Errno) {
+    ///
+    /// - Parameter note: makes a note's name, for file systems where this takes two steps; see ``finishRename(_:)``.
+    func rename(_ old: String, to new: String, note: () -> String) throws(Errno) {
         if linux_rename_new(raw, old, raw, new) == 0 { return }
         guard errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP else { throw Errno.last }
-        // A file system without RENAME_NOREPLACE: a link never replaces either.
+        // A file system without RENAME_NOREPLACE: a link never replaces either. A crash in between leaves two names, and the note.
+        let note = note()
+        let isNoted = symlinkat("\(old)/\(new)", raw, note) == 0
+        defer { if isNoted { unlinkat(raw, note, 0) } }
         _ = try checked(linkat(raw, old, raw, new, 0))
         _ = try checked(unlinkat(raw, old, 0))
+    }
+
+    /// Finishes what a note of ``rename(_:to:note:)`` tells of, if it was begun, and removes the note.
+    func finishRename(_ note: String) throws(Errno) {
+        let target = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1024) { buffer -> String? in
+            let count = linux_read_link(raw, note, buffer.baseAddress, buffer.count)
+            return count < 0 ? nil : String(validating: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        let names = (target ?? "").split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        if names.count == 2, let old = try? status(of: names[0]), let new = try? status(of: names[1]), old.identity == new.identity {
+            _ = try checked(unlinkat(raw, names[0], 0))
+        }
+        try remove(note)
     }
 
     /// Removes a name that is no directory.

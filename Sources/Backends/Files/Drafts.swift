@@ -47,7 +47,9 @@ public final class Drafts: Sendable {
     /// Removes what a crash left in a directory, of these entries. What cannot be removed stays for the next time.
     func sweep(_ entries: [DirectoryEntry], of directory: Directory) {
         for entry in entries where entry.isText && entry.name.hasPrefix(prefix) {
-            if !live.withLock({ $0.contains(entry.name) }) { try? directory.remove(entry.name) }
+            if live.withLock({ $0.contains(entry.name) }) { continue }
+            // A file, or the note of a rename.
+            try? directory.finishRename(entry.name)
         }
     }
 }

@@ -52,6 +52,14 @@ public protocol VolumeResizing: Backend {
     /// - Throws: `shrinkRefused` unless `allowShrink`; `busy`; `noSpace` (`allocate`: the new part is reserved).
     func resize(_ volume: Volume, to capacity: UInt64, allowShrink: Bool, allocate: Bool, _ progress: Progress)
         async throws(StorageError) -> Volume
+
+    /// See the default.
+    func movesData(resizing volume: Volume, to capacity: UInt64, allocate: Bool) -> Bool
+}
+
+extension VolumeResizing {
+    /// Whether changing the size may take longer than a moment, or must be finished after a crash, so that it is a job.
+    public func movesData(resizing volume: Volume, to capacity: UInt64, allocate: Bool) -> Bool { allocate }
 }
 
 /// Can give a volume another name.

@@ -80,7 +80,10 @@ public actor Engine {
         interrupted = []
         for (name, entries) in unfinished {
             let pool = table[name]
-            for entry in entries { await recover(entry, pool) }
+            for entry in entries {
+                let job = await recover(entry, pool)
+                await pool?.waitBeforeStart(for: job)
+            }
         }
         for name in starting.sorted() {
             guard let pool = table[name] else { continue }
@@ -227,8 +230,9 @@ public actor Engine {
         return pool
     }
 
-    private func recover(_ entry: JournalEntry, _ pool: Pool?) async {
+    private func recover(_ entry: JournalEntry, _ pool: Pool?) async -> Job {
         await jobs.resume(entry) { (progress) async throws(StorageError) in
+            if let outcome = entry.outcome { return try outcome.get() }
             progress.phase("recovering", cancellable: false)
             if try await pool?.recover(entry.notes) == true { return }
             throw StorageError(

@@ -27,7 +27,9 @@ public final class EventQueue: Sendable {
     private struct State {
         var events: [Event] = []
         var emitted: UInt64 = 0
+        var told: UInt64 = 0
         var wake: (@Sendable () -> Void)?
+        var waiting: [(mark: UInt64, continuation: CheckedContinuation<Void, Never>)] = []
     }
 
     private let state = Mutex(State())
@@ -65,4 +67,27 @@ public final class EventQueue: Sendable {
 
     /// How many events have ever been put.
     public var emitted: UInt64 { state.withLock { $0.emitted } }
+
+    /// The consumer has told the outside of so many events, of all that have ever been put.
+    public func tell(through mark: UInt64) {
+        let due = state.withLock { state in
+            state.told = mark
+            guard state.waiting.contains(where: { $0.mark <= mark }) else { return [CheckedContinuation<Void, Never>]() }
+            defer { state.waiting.removeAll { $0.mark <= mark } }
+            return state.waiting.filter { $0.mark <= mark }.map(\.continuation)
+        }
+        for continuation in due { continuation.resume() }
+    }
+
+    /// Returns when the outside knows of all events that have been put by now; at once if nobody takes them.
+    func becomeKnown() async {
+        await withCheckedContinuation { continuation in
+            let isKnown = state.withLock { state in
+                if state.wake == nil || state.told >= state.emitted { return true }
+                state.waiting.append((state.emitted, continuation))
+                return false
+            }
+            if isKnown { continuation.resume() }
+        }
+    }
 }

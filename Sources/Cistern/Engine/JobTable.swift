@@ -14,7 +14,11 @@ public actor JobTable {
     private var next: UInt64 = 1
     private var reserved: UInt64 = 0
     private var running: [UInt64: Job] = [:]
+    /// What runs the jobs, and forgets them in the journal.
+    private var tasks: [UInt64: Task<Void, Never>] = [:]
     private var finished: [UInt32: [UInt64]] = [:]
+    /// Ended jobs in the order of their ends.
+    private var expiring: [(id: UInt64, uid: UInt32, ended: UInt64)] = []
 
     init(journal: any JobJournal, events: EventQueue, environment: Environment) {
         self.journal = journal
@@ -48,12 +52,14 @@ public actor JobTable {
     }
 
     /// Brings back a job that a crash interrupted, under its number.
-    func resume(_ entry: JournalEntry, _ body: @escaping @Sendable (Progress) async throws(StorageError) -> Void) {
+    func resume(_ entry: JournalEntry, _ body: @escaping @Sendable (Progress) async throws(StorageError) -> Void) -> Job {
         var objects: [ObjectReference] = [.pool(entry.pool)]
         if !entry.volume.isEmpty { objects.append(.volume(pool: entry.pool, name: entry.volume)) }
         let snapshot = JobSnapshot(
             id: entry.id, operation: entry.operation, startTime: entry.startTime, uid: entry.uid, objects: objects)
-        launch(snapshot, durable: true, nil, body).release()
+        let job = launch(snapshot, durable: true, nil, body)
+        job.release()
+        return job
     }
 
     /// Asks every running job to stop and waits for them.
@@ -61,6 +67,7 @@ public actor JobTable {
         let jobs = Array(running.values)
         for job in jobs { try? job.cancel() }
         for job in jobs { _ = await job.wait() }
+        for task in Array(tasks.values) { await task.value }
     }
 
     /// Jobs by state, for statistics.
@@ -73,7 +80,10 @@ public actor JobTable {
         let job = Job(snapshot, events: events, environment: environment)
         running[job.id] = job
         job.announceNew()
-        Task { await run(job, durable: durable, turn, body) }
+        tasks[job.id] = Task {
+            await run(job, durable: durable, turn, body)
+            tasks[job.id] = nil
+        }
         return job
     }
 
@@ -96,9 +106,14 @@ public actor JobTable {
             outcome = .failure(error)
         }
         turn?.leave()
+        // A crash from here on brings the job back as it ended, until the outside is sure to know.
+        if durable { try? await journal.note(id, JournalEntry.note(of: outcome)) }
         let snapshot = job.finish(outcome)
         running[id] = nil
-        if durable { await journal.end(id) }
+        if durable {
+            await events.becomeKnown()
+            await journal.end(id)
+        }
         retain(snapshot)
     }
 
@@ -115,9 +130,18 @@ public actor JobTable {
     private func retain(_ job: JobSnapshot) {
         finished[job.uid, default: []].append(job.id)
         if let ids = finished[job.uid], ids.count > Self.finishedPerUser { forget(ids[0], of: job.uid) }
-        Task {
-            await environment.sleep(Self.retention)
-            forget(job.id, of: job.uid)
+        expiring.append((job.id, job.uid, environment.now()))
+        if expiring.count == 1 { Task { await expire() } }
+    }
+
+    /// Forgets ended jobs when their time has come, one after the other.
+    private func expire() async {
+        while let next = expiring.first {
+            let age = environment.now() - min(next.ended, environment.now())
+            let left = Self.retention - .microseconds(Int64(clamping: age))
+            if left > .zero { await environment.sleep(left) }
+            expiring.removeFirst()
+            forget(next.id, of: next.uid)
         }
     }
 

@@ -98,6 +98,9 @@ extension Pool {
         return try await recovering.recover(notes)
     }
 
+    /// Has a job that recovers the pool's work ended before the pool's storage is looked at.
+    func waitBeforeStart(for job: Job) { recoveries.append(job) }
+
     /// Ends what runs unasked; data and state stay.
     func abandon() {
         watcher?.cancel()
@@ -140,6 +143,8 @@ extension Pool {
         retrier?.cancel()
         retrier = nil
         publish(state: .starting)
+        for job in recoveries { _ = await job.wait() }
+        recoveries = []
         do throws(StorageError) {
             let identity = try await backend.start(progress)
             try await context.claimIdentity(identity, name)

@@ -135,7 +135,8 @@ extension Pool {
             await settle(name, result)
             _ = try result.get()
         }
-        return try await perform(.volumeResize, on: name, asJob: allocate, by: uid, work)
+        let isJob = resizing.movesData(resizing: volume, to: capacity, allocate: allocate)
+        return try await perform(.volumeResize, on: name, asJob: isJob, by: uid, work)
     }
 
     /// Gives a volume another name; its key stays.

@@ -86,6 +86,8 @@ public actor Pool {
     var pace = ChangePace()
     var waitingRefresh: Job?
     var watcher: Task<Void, Never>?
+    /// Jobs that finish or undo what a crash interrupted in this pool.
+    var recoveries: [Job] = []
     var retrier: Task<Void, Never>?
     var spaceMeasured: ContinuousClock.Instant?
     private nonisolated let spaceFreshUntil = Mutex(ContinuousClock.now)

@@ -62,6 +62,28 @@ public struct JournalEntry: Sendable, Hashable {
     }
 }
 
+extension JournalEntry {
+    private static let completed = "ended completed"
+    private static let failed = "ended "
+
+    /// The last note of a job that has ended, which the outside may know already.
+    static func note(of outcome: Result<Void, StorageError>) -> String {
+        switch outcome {
+        case .success: completed
+        case .failure(let error): "\(failed)\(error.code.rawValue) \(error.message)"
+        }
+    }
+
+    /// How the job ended; nil if it was interrupted.
+    var outcome: Result<Void, StorageError>? {
+        guard let note = notes.last, note.hasPrefix(Self.failed) else { return nil }
+        if note == Self.completed { return .success(()) }
+        let words = note.dropFirst(Self.failed.count).split(separator: " ", maxSplits: 1)
+        guard words.count == 2, let code = StorageError.Code(rawValue: String(words[0])) else { return nil }
+        return .failure(StorageError(code, String(words[1])))
+    }
+}
+
 /// Where unfinished jobs are kept, and where their numbers come from.
 public protocol JobJournal: Sendable {
     /// Reads what an earlier run left, and reserves numbers: ids from the answer on were never handed out.
