@@ -12,6 +12,8 @@ public class AnyInterface: @unchecked Sendable {
     let methods: [String: Int]
     let signals: [String: String]
     let properties: [PropertyDescription]
+    /// The positions in `properties`.
+    let allProperties: [Int]
     private let nameBytes: UnsafeMutablePointer<CChar>?
 
     init(_ name: String, _ documentation: String, _ members: [MemberDescription]) {
@@ -31,6 +33,7 @@ public class AnyInterface: @unchecked Sendable {
         self.methods = methods
         self.signals = signals
         self.properties = properties
+        allProperties = Array(properties.indices)
         nameBytes = strdup(name)
         precondition(methods.count + signals.count + properties.count == members.count, "\(name) declares a member twice")
     }
@@ -58,6 +61,10 @@ public class AnyInterface: @unchecked Sendable {
     func method(_ index: Int) -> MethodDescription { preconditionFailure("abstract") }
     @LoopActor func prepare(_ method: Int, _ reader: MessageReader) throws(BusError) -> PreparedCall { preconditionFailure("abstract") }
     @LoopActor func append(_ property: Int, of box: Box, to writer: MessageWriter) throws(BusError) { preconditionFailure("abstract") }
+    /// Appends `{sv}` for each of the properties.
+    @LoopActor func appendEntries(_ properties: [Int], of box: Box, to writer: MessageWriter) throws(BusError) {
+        preconditionFailure("abstract")
+    }
     @LoopActor func wasRead(_ box: Box) { preconditionFailure("abstract") }
     @LoopActor func prepareSet(_ property: Int, _ reader: MessageReader) throws(BusError) -> PreparedCall {
         preconditionFailure("abstract")
@@ -127,6 +134,24 @@ public final class Interface<Object: Sendable>: AnyInterface, @unchecked Sendabl
     @LoopActor
     override func append(_ property: Int, of box: Box, to writer: MessageWriter) throws(BusError) {
         try declaredProperties[property].append(unsafeDowncast(box, to: TypedBox<Object>.self).object, writer)
+    }
+
+    @LoopActor
+    override func appendEntries(_ properties: [Int], of box: Box, to writer: MessageWriter) throws(BusError) {
+        // Read once: the object may be large.
+        try appendEntries(properties, of: unsafeDowncast(box, to: TypedBox<Object>.self).object, to: writer)
+    }
+
+    @LoopActor
+    func appendEntries(_ properties: [Int], of object: Object, to writer: MessageWriter) throws(BusError) {
+        for index in properties {
+            try writer.beginEntry("sv")
+            try writer.string("s", declaredProperties[index].name)
+            try writer.beginVariant(declaredProperties[index].type)
+            try declaredProperties[index].append(object, writer)
+            try writer.end()
+            try writer.end()
+        }
     }
 
     @LoopActor

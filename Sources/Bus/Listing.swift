@@ -17,22 +17,16 @@ extension Interface {
     @LoopActor
     public func append(_ fields: [Int], of object: Object, to writer: MessageWriter) throws(BusError) {
         try writer.beginArray("{sv}")
-        for field in fields {
-            let property = declaredProperties[field]
-            try writer.beginEntry("sv")
-            try writer.append(property.name)
-            try writer.beginVariant(property.type)
-            try property.append(object, writer)
-            try writer.end()
-            try writer.end()
-        }
+        try appendEntries(fields, of: object, to: writer)
         try writer.end()
     }
 
-    /// A test whether all the named properties of an object have the values given. An integer may have any type that holds it.
+    /// A test whether all the named properties of an object have the values given; nil if there are none. An integer may have any type
+    /// that holds it.
     ///
     /// - Throws: `InvalidArgs` if there is no such property, or it cannot have the value's type.
-    public func matcher(_ filter: [String: Variant]) throws(BusError) -> @LoopActor (Object) -> Bool {
+    public func matcher(_ filter: [String: Variant]) throws(BusError) -> (@LoopActor (Object) -> Bool)? {
+        if filter.isEmpty { return nil }
         var wanted: [(property: Property<Object>, value: Variant)] = []
         for (name, value) in filter.sorted(by: { $0.key < $1.key }) {
             let property = declaredProperties[try position(name)]

@@ -72,7 +72,7 @@ extension ObjectServer {
         try writer.beginArray("{oa{sa{sv}}}")
         for (label, box) in node.objects where box.isExported {
             try write(label, box, of: node, into: writer, listing)
-            await slice.breathe()
+            if slice.isOver() { await slice.rest() }
         }
         var position = 0
         while position < listing.added.count {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 internal import CSystemd
-internal import EventLoop
+public import EventLoop
 import Glibc
 
 /// Gives memory back to the system. A message may have 32 MiB, and as many values as fit; a daemon that received one such message
 /// must not stay that large for good.
 @LoopActor
-enum Memory {
+public enum Memory {
     private static var isPrepared = false
     private static var isScheduled = false
     static let large = 1 << 20
@@ -26,6 +26,12 @@ enum Memory {
         isScheduled = true
         Task.immediate(executorPreference: Loop.shared) { @LoopActor in await trimLater() }
     }
+
+    /// One heap for all threads: with one for each, what one has freed is no use to another. To be called before there are threads.
+    public nonisolated static func useOneHeap() { mallopt(M_ARENA_MAX, 1) }
+
+    /// To be called when very much has been made and thrown away again: free memory between the blocks in use goes back.
+    public static func settle() { released(large + 1) }
 
     private static func trimLater() async {
         await Loop.shared.nextTurn()

@@ -33,7 +33,7 @@ extension ObjectServer {
         for interface in chosen { interface.wasRead(box) }
         try reply(to: raw) { writer throws(BusError) in
             try writer.beginArray("{sv}")
-            for interface in chosen { try self.appendEntries(interface.properties.indices, of: interface, box, to: writer) }
+            for interface in chosen { try interface.appendEntries(interface.allProperties, of: box, to: writer) }
             try writer.end()
         }
     }
@@ -83,7 +83,7 @@ extension ObjectServer {
         for interface in box.interfaces {
             try writer.beginEntry("sa{sv}")
             try interface.name.append(writer)
-            try append(Array(interface.properties.indices), of: interface, box, to: writer)
+            try append(interface.allProperties, of: interface, box, to: writer)
             try writer.end()
         }
         try writer.end()
@@ -92,22 +92,8 @@ extension ObjectServer {
     /// a{sv} of some properties.
     func append(_ properties: [Int], of interface: AnyInterface, _ box: Box, to writer: MessageWriter) throws(BusError) {
         try writer.beginArray("{sv}")
-        try appendEntries(properties, of: interface, box, to: writer)
+        try interface.appendEntries(properties, of: box, to: writer)
         try writer.end()
-    }
-
-    private func appendEntries(
-        _ indices: some Sequence<Int>, of interface: AnyInterface, _ box: Box, to writer: MessageWriter
-    ) throws(BusError) {
-        for index in indices {
-            let property = interface.properties[index]
-            try writer.beginEntry("sv")
-            try property.name.append(writer)
-            try writer.beginVariant(property.type)
-            try interface.append(index, of: box, to: writer)
-            try writer.end()
-            try writer.end()
-        }
     }
 
     // MARK: Small things

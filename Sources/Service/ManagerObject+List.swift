@@ -15,36 +15,36 @@ extension ManagerObject {
         if limit == 0 { throw StorageError(.invalidArguments, "A page of 0 volumes would have no end; give a limit of 1 or more.") }
         let cursor = try Cursor(options.string("after") ?? "")
         var given: UInt64 = 0
-        var last = ""
+        var last = ObjectPath.root
         var isComplete = true
         var slice = Slice()
         try writer.beginArray("(oa{sv})")
         listing: for pool in publisher.pools.values.sorted(by: { precedes($0.name, $1.name) }) {
             if let cursor, precedes(pool.name, cursor.pool) { continue }
             if let wanted = filter["Pool"]?.path, wanted != Paths.pool(pool.name) { continue }
-            let names = await publisher.sortedNames(of: pool)
+            let entries = await publisher.sortedEntries(of: pool)
             let volumes = pool.volumes
-            let first = cursor?.pool == pool.name ? names.partitioningIndex { precedes(cursor?.volume ?? "", $0) } : 0
-            for name in names[first...] {
-                guard let volume = volumes[name] else { continue }
+            let first = cursor?.pool == pool.name ? entries.partitioningIndex { precedes(cursor?.volume ?? "", $0.name) } : 0
+            for entry in entries[first...] {
+                guard let volume = volumes[entry.name] else { continue }
                 let object = VolumeObject(face: face, pool: pool, volume: volume)
-                if matches(object) {
+                if matches?(object) != false {
                     if given == limit || writer.bytes >= Self.pageBytes {
                         isComplete = false
                         break listing
                     }
                     try writer.beginStructure("oa{sv}")
-                    try writer.append(Paths.volume(name, in: pool.name))
+                    try writer.append(entry.path)
                     try Interfaces.volume.append(fields, of: object, to: writer)
                     try writer.end()
                     given += 1
-                    last = Cursor(pool: pool.name, volume: name).text
+                    last = entry.path
                 }
-                await slice.breathe()
+                if slice.isOver() { await slice.rest() }
             }
         }
         try writer.end()
-        try writer.append(isComplete ? "" : last)
+        try writer.append(isComplete ? "" : Cursor.text(last))
     }
 }
 
@@ -69,7 +69,8 @@ private struct Cursor {
         self.init(pool: pool, volume: volume)
     }
 
-    var text: String { String(ObjectPath.encode(.encode(.root, pool), volume).description.dropFirst()) }
+    /// What stands for the volume at a path: the path without what is the same for all.
+    static func text(_ volume: ObjectPath) -> String { String(volume.description.dropFirst(Paths.volumes.description.count + 1)) }
 }
 
 private func precedes(_ left: String, _ right: String) -> Bool { left.utf8.lexicographicallyPrecedes(right.utf8) }

@@ -73,7 +73,8 @@ import EventLoop
     }
 
     func getVolumeByPath(_ path: String, _ options: Options) throws -> ObjectPath {
-        guard let volume = publisher.volumesByPath[path] else {
+        let volume = engine.volume(at: path).map { Paths.volume($0) }
+        guard let volume, face.server.object(at: volume, as: VolumeObject.self) != nil else {
             throw StorageError(.notFound, "No active pool has a volume at \(path); start its pool, or see ListVolumes.")
         }
         return volume

@@ -13,13 +13,21 @@ import Logging
     private var published: UInt64 = 0
     private var pumping = false
     private var waiting: [(mark: UInt64, continuation: CheckedContinuation<Void, Never>)] = []
-    /// Volumes by key and by path.
+    /// Volumes by key.
     private(set) var volumesByKey = PathIndex()
-    private(set) var volumesByPath = PathIndex()
     /// What is on the bus, by pool.
     private(set) var pools: [String: Pool] = [:]
-    /// Names of a pool's volumes in the order of their bytes, for those pools that somebody has listed.
-    private var order: [String: [String]] = [:]
+    /// A pool's volumes in the order of their names' bytes, for those pools that somebody has listed.
+    private var order: [String: [Entry]] = [:]
+
+    /// A scan of so many volumes leaves memory worth giving back.
+    private static let many = 1000
+
+    struct Entry: Sendable {
+        let name: String
+        let path: ObjectPath
+    }
+
     /// How often volumes have come or gone.
     private var comings: UInt64 = 0
 
@@ -99,6 +107,7 @@ import Logging
         let path = Paths.pool(name)
         if let old = server.object(at: path, as: PoolObject.self) {
             if old.snapshot.state != object.snapshot.state { log(object.snapshot) }
+            if old.snapshot.lastScan != object.snapshot.lastScan, object.snapshot.volumeCount >= Self.many { Memory.settle() }
             server.update(path, to: object)
         } else {
             pools[name] = object.pool
@@ -157,8 +166,8 @@ import Logging
         comings += 1
     }
 
-    /// Names of the pool's volumes in the order of their bytes; sorted off the loop, and kept until the list changes.
-    func sortedNames(of pool: Pool) async -> [String] {
+    /// The pool's volumes in the order of their names' bytes; sorted off the loop, and kept until the list changes.
+    func sortedEntries(of pool: Pool) async -> [Entry] {
         if let known = order[pool.name] { return known }
         let before = comings
         let sorted = await Self.sort(pool)
@@ -166,18 +175,18 @@ import Logging
         return sorted
     }
 
-    @concurrent private nonisolated static func sort(_ pool: Pool) async -> [String] {
-        pool.volumes.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    @concurrent private nonisolated static func sort(_ pool: Pool) async -> [Entry] {
+        pool.volumes.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map {
+            Entry(name: $0, path: Paths.volume($0, in: pool.name))
+        }
     }
 
     private func index(_ volume: Volume, at path: ObjectPath) {
         volumesByKey.add(volume.key, path)
-        volumesByPath.add(volume.path, path)
     }
 
     private func forget(_ volume: Volume, at path: ObjectPath) {
         volumesByKey.remove(volume.key, path)
-        volumesByPath.remove(volume.path, path)
     }
 
     // MARK: - Jobs

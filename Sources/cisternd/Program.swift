@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+import Bus
 import EventLoop
 import Glibc
 
@@ -32,6 +33,7 @@ enum Program {
 
     private static func serve(_ options: Options) -> Int32 {
         JournalHandler.level.withLock { $0 = options.logLevel }
+        Memory.useOneHeap()
         do throws(LoopError) { try GlobalPool.install() } catch {
             JournalHandler.write("cisternd: \(error)\n", to: STDERR_FILENO)
             return 1

@@ -182,9 +182,9 @@ extension DirectoryPool: VolumeResizing {
         }
     }
 
-    /// Cutting an image leaves it broken if it is interrupted: then it must be done again.
+    /// Changing an image's size leaves it broken, or with clusters that nothing refers to, if it is interrupted: it must be mended then.
     public func movesData(resizing volume: Volume, to capacity: UInt64, allocate: Bool) -> Bool {
-        allocate || volume.format != "raw" && capacity < volume.capacity
+        allocate || volume.format != "raw"
     }
 
     public func resize(

@@ -25,7 +25,7 @@ public actor Engine {
     public nonisolated let jobs: JobTable
     private let definitions: any DefinitionStore
     private let environment: Environment
-    private let chains = BackingChains()
+    private nonisolated let chains = BackingChains()
     private var table: [String: Pool] = [:]
     /// Names whose definition is being written or removed right now.
     private var changing: Set<String> = []
@@ -117,6 +117,9 @@ public actor Engine {
         }
         return pool
     }
+
+    /// The volume of an active pool that has its data at a path, as the pool spells it.
+    public nonisolated func volume(at path: String) -> VolumeReference? { chains.volume(at: path) }
 
     // MARK: - Defining
 
