@@ -4,7 +4,7 @@
 #   make check      style, build, tests, demo and examples, as continuous integration runs them
 #   make torture    kills the daemon in the middle of everything, over and over: SECONDS=60 (default: without end), SEED=1
 #   make scale      100,000 volumes made and deleted, 100,000 files, 1,000 rescans: the memory of the daemon as it is installed
-#   make mutants    breaks thirty promises in turn; each must fail a test (takes long)
+#   make mutants    breaks more than fifty promises in turn; each must fail a test (takes long)
 #   make bench      measures against C programs and libvirt; BASE=FILE compares, ROWS="scan list" runs these alone (Benchmarks/run)
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make uninstall

@@ -12,7 +12,7 @@ import Testing
     private(set) var client: Connection
     private(set) var pid: Int32 = 0
     private var running: Task<ChildResult, any Error>?
-    private let arguments: [String]
+    let arguments: [String]
 
     private static let lastWords = Locked("")
     static let service = "org.cistern1"
@@ -279,6 +279,17 @@ func writeFile(_ path: String, _ bytes: [UInt8] = [1, 2, 3]) {
         rest = rest.dropFirst(written)
     }
     close(descriptor)
+}
+
+/// Runs a program, for what decides whether a test can run at all.
+func succeeds(_ program: String, _ arguments: String...) -> Bool {
+    var pid: pid_t = 0
+    var texts: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
+    defer { for text in texts { free(text) } }
+    guard posix_spawnp(&pid, program, nil, nil, &texts, environ) == 0 else { return false }
+    var status: Int32 = 0
+    waitpid(pid, &status, 0)
+    return status == 0
 }
 
 /// A program of this build: it lies beside the bundle that this code is in.

@@ -232,7 +232,7 @@ extension Harness {
         let (pids, found) = AsyncStream.makeStream(of: Int32.self)
         let path = path
         running = Task {
-            try await Child.run("bindfs", ["-f", "--write-rate=\(rate)", behind, path], deadline: .seconds(600)) { found.yield($0) }
+            try await Child.run("bindfs", ["-f", "--write-rate=\(rate)", behind, path], deadline: .seconds(1 << 20)) { found.yield($0) }
         }
         for await pid in pids {
             self.pid = pid
