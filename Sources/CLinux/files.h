@@ -14,7 +14,6 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -215,12 +214,6 @@ static inline int linux_ofd_lock(int descriptor, int type) {
 }
 
 // MARK: Data that is read, and what clients of a file system keep with a file
-
-/// Reads what is in memory already; -1 and EAGAIN if the medium would have to be asked.
-static inline ssize_t linux_read_cached(int descriptor, void *buffer, size_t length, int64_t offset) {
-    struct iovec vector = {.iov_base = buffer, .iov_len = length};
-    return (ssize_t)syscall(SYS_preadv2, descriptor, &vector, 1L, (long)offset, 0L, 8 /* RWF_NOWAIT */);
-}
 
 /// Keeps the kernel from reading more of the file than it is asked for.
 static inline int linux_read_no_ahead(int descriptor) { return posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM); }

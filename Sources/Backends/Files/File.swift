@@ -51,15 +51,13 @@ final class File: Descriptor, @unchecked Sendable {
     /// Has a range on the medium and out of the page cache. Does nothing where the file system cannot.
     func writeBack(_ offset: UInt64, _ length: Int) { _ = linux_write_back(raw, Int64(clamping: offset), Int64(length)) }
 
-    /// Reads from `offset` until the buffer is full or the file ends. What is not in memory is read without reading ahead.
+    /// Reads from `offset` until the buffer is full or the file ends, and nothing ahead: a scan must not fill the memory with images.
     ///
     /// - Parameter length: of the file, if it is known: saves asking for what is behind its end.
     /// - Returns: how many bytes there were.
     func read(_ buffer: inout [UInt8], at offset: UInt64, length: UInt64 = .max) throws(Errno) -> Int {
         let size = Int(clamping: min(UInt64(buffer.count), length - min(offset, length)))
         if size == 0 { return 0 }
-        let cached = buffer.withUnsafeMutableBytes { linux_read_cached(raw, $0.baseAddress, size, Int64(clamping: offset)) }
-        if cached == size { return size }
         _ = linux_read_no_ahead(raw)
         var done = 0
         while done < size {

@@ -11,7 +11,9 @@ extension Volume {
         ].compactMap { $0 }
         volume.children.append(target)
         if !backingPath.isEmpty {
-            volume.children.append(Element("backingStore", children: [Element("path", text: backingPath)]))
+            var backing = Element("backingStore", children: [Element("path", text: backingPath)])
+            if case .string(let format)? = details["backing-format"] { backing.insert(format, at: "format/@type") }
+            volume.children.append(backing)
         }
         return cisternWriter.print(volume)
     }
