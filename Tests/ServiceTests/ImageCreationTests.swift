@@ -56,6 +56,7 @@ import Testing
                 ("vdi", ["cluster-size": .uint64(4096)]), ("qcow2", ["compat": .string("2")]), ("raw", ["compat": .string("1.1")]),
                 ("vmdk", ["subformat": .string("monolithicFlat")]), ("luks", [:]), ("vhdx", ["backing": .path(raw)]),
                 ("raw", ["backing": .path(raw)]), ("qcow2", ["backing-format": .string("raw")]),
+                ("qcow2", ["backing": .path(raw), "backing-format": .string("raw,x=y")]),
             ]
             for (format, options) in refused {
                 await expectError(invalidArgs) {

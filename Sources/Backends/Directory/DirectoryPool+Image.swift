@@ -35,7 +35,7 @@ extension DirectoryPool {
         guard let format = ImageFormat.all[request.format] else { return }
         progress.phase("writing")
         var arguments = ["create", "-q", "-f", request.format]
-        if let backing = request.backing { arguments += ["-u", "-b", backing.path, "-F", backing.format] }
+        if let backing = request.backing { arguments += ["-u", "-b", backing.path, "-F", ImageFormat.qemuName(of: backing.format)] }
         let passphrase = try await secretFile(request)
         if let passphrase {
             arguments += ["--object", "secret,id=\(Self.secret),file=\(ImageTool.path(passphrase))"]
@@ -113,8 +113,7 @@ extension DirectoryPool {
     func resizeImage(
         _ file: File, _ volume: Volume, to capacity: UInt64, allowShrink: Bool, allocate: Bool, _ progress: Progress
     ) async throws(StorageError) {
-        guard let format = ImageFormat.all[volume.format], format.isResizable, volume.encryption != "luks1" || volume.format == "qcow2"
-        else {
+        guard ImageFormat.all[volume.format]?.isResizable == true else {
             throw StorageError(
                 .notSupported,
                 "Volume \(volume.name) in pool \(definition.name) has format \(volume.format), whose size cannot be changed; copy it into another volume."

@@ -50,6 +50,11 @@ struct ImageFormat: Sendable {
         "parallels": ImageFormat(clusterOption: "cluster_size"),
     ]
 
+    /// What a backing file may be, as qemu calls it: for it, an ISO image is but bytes.
+    static func qemuName(of format: String) -> String { format == "iso" ? "raw" : format }
+
+    private static let backingFormats = Set(all.keys).union(["raw", "iso", "bochs", "cloop", "dmg"])
+
     /// Whether making such a volume takes longer than a moment.
     static func takesLong(_ request: VolumeRequest) -> Bool { request.allocation != .sparse || request.passphrase != nil }
 
@@ -77,7 +82,13 @@ struct ImageFormat: Sendable {
                     "Volume \(request.name): there is no subformat “\(subformat)” of \(request.format); there are \(subformats.joined(separator: ", "))."
                 )
         }
-        if request.backing != nil, !takesBacking { throw refuse("backing file") }
+        if let backing = request.backing {
+            if !takesBacking { throw refuse("backing file") }
+            // qemu-img would write anything.
+            if !backing.format.isEmpty, !Self.backingFormats.contains(backing.format) {
+                throw StorageError(.invalidArguments, "Volume \(request.name): there is no format “\(backing.format)” of a backing file.")
+            }
+        }
         if request.passphrase != nil, encryption == nil { throw refuse("encryption; option passphrase") }
         if request.format == "luks", request.passphrase == nil {
             throw StorageError(.invalidArguments, "Volume \(request.name): a LUKS volume needs a passphrase; give option “passphrase”.")
