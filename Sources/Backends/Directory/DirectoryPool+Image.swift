@@ -109,10 +109,8 @@ extension DirectoryPool {
 
     // MARK: - Another size
 
-    /// Changes the size of an image that nobody has open.
-    func resizeImage(
-        _ file: File, _ volume: Volume, to capacity: UInt64, allowShrink: Bool, allocate: Bool, _ progress: Progress
-    ) async throws(StorageError) {
+    public func check(resizing volume: Volume, to capacity: UInt64, allocate: Bool) throws(StorageError) {
+        if volume.format == "raw" { return }
         guard ImageFormat.all[volume.format]?.isResizable == true else {
             throw StorageError(
                 .notSupported,
@@ -124,6 +122,12 @@ extension DirectoryPool {
                 .notSupported,
                 "Volume \(volume.name): space cannot be reserved in an image of format \(volume.format); leave “allocate” out.")
         }
+    }
+
+    /// Changes the size of an image that nobody has open.
+    func resizeImage(
+        _ file: File, _ volume: Volume, to capacity: UInt64, allowShrink: Bool, allocate: Bool, _ progress: Progress
+    ) async throws(StorageError) {
         progress.phase("resizing")
         var arguments = ["resize", "-q", "-f", volume.format]
         if allowShrink { arguments.append("--shrink") }

@@ -190,6 +190,7 @@ extension DirectoryPool: VolumeResizing {
     public func resize(
         _ volume: Volume, to capacity: UInt64, allowShrink: Bool, allocate: Bool, _ progress: Progress
     ) async throws(StorageError) -> Volume {
+        try check(resizing: volume, to: capacity, allocate: allocate)
         let subject = try await beginResize(volume, to: capacity, allowShrink: allowShrink, allocate: allocate)
         let old = subject.before.size
         do throws(StorageError) {

@@ -53,11 +53,19 @@ public protocol VolumeResizing: Backend {
     func resize(_ volume: Volume, to capacity: UInt64, allowShrink: Bool, allocate: Bool, _ progress: Progress)
         async throws(StorageError) -> Volume
 
+    /// Refuses at once what could never be done; see the default.
+    ///
+    /// - Throws: `notSupported`.
+    func check(resizing volume: Volume, to capacity: UInt64, allocate: Bool) throws(StorageError)
+
     /// See the default.
     func movesData(resizing volume: Volume, to capacity: UInt64, allocate: Bool) -> Bool
 }
 
 extension VolumeResizing {
+    /// Every volume can have every size.
+    public func check(resizing volume: Volume, to capacity: UInt64, allocate: Bool) throws(StorageError) {}
+
     /// Whether changing the size may take longer than a moment, or must be finished after a crash, so that it is a job.
     public func movesData(resizing volume: Volume, to capacity: UInt64, allocate: Bool) -> Bool { allocate }
 }

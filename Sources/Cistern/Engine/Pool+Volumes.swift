@@ -116,6 +116,7 @@ extension Pool {
             throw StorageError(.invalidArguments, "Volume \(name) cannot have a capacity of \(capacity) bytes; give 1 to \(Int64.max).")
         }
         let resizing: any VolumeResizing = try capability(.volumeResize)
+        try resizing.check(resizing: try existing(name, key: key), to: capacity, allocate: allocate)
         let volume = try claim(name, for: .volumeResize, key: key, changesData: true)
         if capacity < volume.capacity, !allowShrink {
             unclaim(name)
