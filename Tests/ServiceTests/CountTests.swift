@@ -17,7 +17,10 @@ import Testing
                 for n in 0..<count { _ = try await harness.create(pool, "v\(n)", 4096) }
             }
             let kinds = messages.mapValues { Double($0) / Double(count) }
-            #expect(kinds["CreateVolume"] == 1 && kinds["InterfacesAdded"] == 1, "\(messages)")
+            // The monitor is ended from outside, and may owe us the last ones.
+            for kind in ["CreateVolume", "InterfacesAdded", "reply"] {
+                #expect((0.9...(kind == "reply" ? 1.05 : 1)).contains(kinds[kind, default: 0]), "\(messages)")
+            }
             #expect(kinds["PropertiesChanged", default: 0] <= 1, "\(messages)")
             let known: Set<String> = ["CreateVolume", "InterfacesAdded", "PropertiesChanged", "reply"]
             let others = messages.filter { !known.contains($0.key) }

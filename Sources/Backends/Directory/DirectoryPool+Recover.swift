@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 public import Cistern
+import EventLoop
 import Glibc
 import Images
 
 extension DirectoryPool: Recovering {
     public func recover(_ notes: [String]) async throws(StorageError) -> Bool {
-        for process in notes.compactMap(ProcessNote.init(line:)) { process.end() }
         try await blocking.run(self.action("recover", nil)) { [self] in
+            for process in notes.compactMap(ProcessNote.init(line:)) { process.end() }
             let place = try openPlace()
             drafts.sweep(try place.directory.entries(), of: place.directory)
             try place.directory.sync()
@@ -44,14 +45,24 @@ extension DirectoryPool: Recovering {
         let tool = ImageTool(action: action("recover", name))
         let path = ImageTool.path(file)
         let progress = Progress.ignored()
-        // Its status tells how much there was to be repaired.
-        _ = try? await tool.run(["check", "-q", "-f", "qcow2", "-r", "all", path], deadline: Self.mendingTime, progress)
+        for _ in 0..<Self.mendingTries {
+            // Its status tells how much there was to be repaired; only that somebody else is at it is a failure.
+            do throws(StorageError) {
+                try await tool.run(["check", "-q", "-f", "qcow2", "-r", "all", path], deadline: Self.mendingTime, progress)
+            } catch  where error.code == .busy {
+                try? await blocking.lane.sleep(for: .milliseconds(200))
+                continue
+            } catch {}
+            break
+        }
         try await tool.run(["resize", "-q", "-f", "qcow2", "--shrink", path, String(capacity)], deadline: Self.mendingTime, progress)
         try await blocking.runBulk(self.action("recover", name)) { try file.sync() }
         return true
     }
 
     private static let mendingTime = Duration.seconds(600)
+    /// A program that was killed with us may hold the image for a moment yet.
+    private static let mendingTries = 25
 
     /// On the lane: finishes or undoes one thing.
     ///

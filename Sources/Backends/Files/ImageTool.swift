@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+import CLinux
 import Cistern
 import EventLoop
 import Glibc
@@ -117,11 +118,16 @@ struct ProcessNote {
 
     var line: String { "process \(pid) \(start)" }
 
-    /// Ends the process and its group, if it is still the same.
+    /// Ends the process and its group, if it is still the same, and waits a moment until it is gone. Blocks.
     func end() {
+        let process = linux_pidfd_open(pid)
+        guard process >= 0 else { return }
+        defer { close(process) }
         guard Self.start(of: pid) == start else { return }
         kill(-pid, SIGKILL)
         kill(pid, SIGKILL)
+        var ended = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+        poll(&ended, 1, 5000)
     }
 
     private static func start(of pid: Int32) -> String? {
