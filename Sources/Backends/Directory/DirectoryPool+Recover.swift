@@ -22,11 +22,30 @@ extension DirectoryPool: Recovering {
         guard case .resize(_, let new) = note.work else {
             return try await blocking.run(action) { [self] in try finish(note, in: try openPlace()) }
         }
+        for _ in 0..<Self.tries {
+            if try await blocking.run(action, { [self] in try !isOpen(note, in: try openPlace()) }) { break }
+            try? await blocking.lane.sleep(for: Self.moment)
+        }
         // Reading what may be ours to take away again takes its time.
         let image = try await blocking.runBulk(action) { [self] in try imageToMend(note, in: try openPlace()) }
         guard let image else { return try await blocking.runBulk(action) { [self] in try finish(note, in: try openPlace()) } }
         defer { image.close() }
         return try await mendImage(image, of: note.name, to: new)
+    }
+
+    /// A program that was killed with us may have the file open for a moment yet.
+    private static let moment = Duration.milliseconds(200)
+    private static let tries = 15
+
+    /// On the lane: whether somebody has the file open.
+    private func isOpen(_ note: WorkNote, in place: Place) throws -> Bool {
+        guard let reference = try? place.directory.look(at: note.name), note.matches(try reference.status()) else { return false }
+        do {
+            try Lease(reference, path: path(of: note.name), excluding: .opening).close()
+            return false
+        } catch is Lease.Taken {
+            return true
+        }
     }
 
     /// On the lane: the file, if it is an image that may have been cut in the middle.
@@ -45,12 +64,12 @@ extension DirectoryPool: Recovering {
         let tool = ImageTool(action: action("recover", name))
         let path = ImageTool.path(file)
         let progress = Progress.ignored()
-        for _ in 0..<Self.mendingTries {
+        for _ in 0..<Self.tries {
             // Its status tells how much there was to be repaired; only that somebody else is at it is a failure.
             do throws(StorageError) {
                 try await tool.run(["check", "-q", "-f", "qcow2", "-r", "all", path], deadline: Self.mendingTime, progress)
             } catch  where error.code == .busy {
-                try? await blocking.lane.sleep(for: .milliseconds(200))
+                try? await blocking.lane.sleep(for: Self.moment)
                 continue
             } catch {}
             break
@@ -61,8 +80,6 @@ extension DirectoryPool: Recovering {
     }
 
     private static let mendingTime = Duration.seconds(600)
-    /// A program that was killed with us may hold the image for a moment yet.
-    private static let mendingTries = 25
 
     /// On the lane: finishes or undoes one thing.
     ///
