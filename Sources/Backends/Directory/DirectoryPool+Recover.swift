@@ -59,24 +59,30 @@ extension DirectoryPool: Recovering {
         return image.header.format == "qcow2" ? file : nil
     }
 
-    /// Has an image repaired and given the size that it was to have.
+    /// Has an image repaired and given the size that it was to have. Taking up a resize that was cut off may leave a cluster that nothing
+    /// refers to, hence the second repair.
     private func mendImage(_ file: File, of name: String, to capacity: UInt64) async throws(StorageError) -> Bool {
         let tool = ImageTool(action: action("recover", name))
         let path = ImageTool.path(file)
-        let progress = Progress.ignored()
-        for _ in 0..<Self.tries {
-            // Its status tells how much there was to be repaired; only that somebody else is at it is a failure.
-            do throws(StorageError) {
-                try await tool.run(["check", "-q", "-f", "qcow2", "-r", "all", path], deadline: Self.mendingTime, progress)
-            } catch  where error.code == .busy {
-                try? await blocking.lane.sleep(for: Self.moment)
-                continue
-            } catch {}
-            break
-        }
-        try await tool.run(["resize", "-q", "-f", "qcow2", "--shrink", path, String(capacity)], deadline: Self.mendingTime, progress)
+        await repair(path, tool)
+        try await tool.run(
+            ["resize", "-q", "-f", "qcow2", "--shrink", path, String(capacity)], deadline: Self.mendingTime, Progress.ignored())
+        await repair(path, tool)
         try await blocking.runBulk(self.action("recover", name)) { try file.sync() }
         return true
+    }
+
+    /// Whether it succeeds tells how much there was to be repaired; only that somebody else is at it is a failure, and is waited for.
+    private func repair(_ path: String, _ tool: ImageTool) async {
+        for _ in 0..<Self.tries {
+            do throws(StorageError) {
+                return try await tool.run(
+                    ["check", "-q", "-f", "qcow2", "-r", "all", path], deadline: Self.mendingTime, Progress.ignored())
+            } catch {
+                guard error.code == .busy else { return }
+            }
+            try? await blocking.lane.sleep(for: Self.moment)
+        }
     }
 
     private static let mendingTime = Duration.seconds(600)
