@@ -19,7 +19,7 @@ extension DirectoryPool: Recovering {
 
     private func finish(_ note: WorkNote) async throws(StorageError) -> Bool {
         let action = action("recover", note.name)
-        guard case .resize(_, let new) = note.work else {
+        guard case .resize(let old, let new) = note.work else {
             return try await blocking.run(action) { [self] in try finish(note, in: try openPlace()) }
         }
         for _ in 0..<Self.tries {
@@ -30,7 +30,7 @@ extension DirectoryPool: Recovering {
         let image = try await blocking.runBulk(action) { [self] in try imageToMend(note, in: try openPlace()) }
         guard let image else { return try await blocking.runBulk(action) { [self] in try finish(note, in: try openPlace()) } }
         defer { image.close() }
-        return try await mendImage(image, of: note.name, to: new)
+        return try await mendImage(image, of: note.name, from: old, to: new)
     }
 
     /// A program that was killed with us may have the file open for a moment yet.
@@ -59,15 +59,19 @@ extension DirectoryPool: Recovering {
         return image.header.format == "qcow2" ? file : nil
     }
 
-    /// Has an image repaired and given the size that it was to have. Taking up a resize that was cut off may leave a cluster that nothing
-    /// refers to, hence the second repair.
-    private func mendImage(_ file: File, of name: String, to capacity: UInt64) async throws(StorageError) -> Bool {
+    /// Has an image repaired and given the size that it was to have.
+    ///
+    /// What was cut off may have lost the clusters behind the new end while the tables still name them: from the old size on it is done
+    /// again. Each step may leave a cluster that nothing refers to, hence the repairs.
+    private func mendImage(_ file: File, of name: String, from old: UInt64, to capacity: UInt64) async throws(StorageError) -> Bool {
         let tool = ImageTool(action: action("recover", name))
         let path = ImageTool.path(file)
         await repair(path, tool)
-        try await tool.run(
-            ["resize", "-q", "-f", "qcow2", "--shrink", path, String(capacity)], deadline: Self.mendingTime, Progress.ignored())
-        await repair(path, tool)
+        for size in [max(old, capacity), capacity] {
+            try await tool.run(
+                ["resize", "-q", "-f", "qcow2", "--shrink", path, String(size)], deadline: Self.mendingTime, Progress.ignored())
+            await repair(path, tool)
+        }
         try await blocking.runBulk(self.action("recover", name)) { try file.sync() }
         return true
     }
@@ -147,7 +151,7 @@ struct WorkNote {
         case link
         /// It is about to lose it.
         case delete
-        /// Sizes in bytes: the file's own before, the volume's afterwards.
+        /// The volume's capacity in bytes, before and afterwards.
         case resize(old: UInt64, new: UInt64)
     }
 

@@ -195,7 +195,9 @@ extension DirectoryPool: VolumeResizing {
         let old = subject.before.size
         do throws(StorageError) {
             if movesData(resizing: volume, to: capacity, allocate: allocate) {
-                try await progress.journal(WorkNote(.resize(old: old, new: capacity), subject.before, name: volume.name).line)
+                try await progress.journal(
+                    WorkNote(.resize(old: volume.format == "raw" ? old : volume.capacity, new: capacity), subject.before, name: volume.name)
+                        .line)
             }
             if volume.format != "raw" {
                 return try await resizeImage(subject, volume, to: capacity, allowShrink: allowShrink, allocate: allocate, progress)
