@@ -76,9 +76,14 @@ public enum Child {
         return try result.get()
     }
 
+    /// Where a program that is named without a path is; nil if it is not installed.
+    public static func path(of program: String) -> String? {
+        searchPath.lazy.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
+    }
+
     private static func find(_ program: String) throws(LoopError) -> String {
         if program.utf8.contains(UInt8(ascii: "/")) { return program }
-        for directory in searchPath where access("\(directory)/\(program)", X_OK) == 0 { return "\(directory)/\(program)" }
+        if let path = path(of: program) { return path }
         throw LoopError("find the program \(program)", code: ENOENT)
     }
 }

@@ -10,9 +10,7 @@ import Logging
     private let events: EventQueue
     private let server: ObjectServer
     private let logger: Logger
-    private var published: UInt64 = 0
     private var pumping = false
-    private var waiting: [(mark: UInt64, continuation: CheckedContinuation<Void, Never>)] = []
     /// Volumes by key.
     private(set) var volumesByKey = PathIndex()
     /// What is on the bus, by pool.
@@ -45,16 +43,8 @@ import Logging
 
     /// Returns when all events that have been emitted by now are on the bus.
     func catchUp() async {
-        let mark = events.emitted
-        if published >= mark { return }
-        if !pumping {
-            await pump()
-            if published >= mark { return }
-        }
-        await withCheckedContinuation { continuation in
-            // The last of the events may have been published on the way here.
-            if published >= mark { continuation.resume() } else { waiting.append((mark, continuation)) }
-        }
+        await pump()
+        await events.becomeKnown()
     }
 
     private func pump() async {
@@ -67,19 +57,10 @@ import Logging
             if batch.isEmpty { return }
             for event in batch {
                 await publish(event, &slice)
-                published += 1
-                events.tell(through: published)
-                resumeWaiting()
+                events.tellOne()
                 await slice.breathe()
             }
         }
-    }
-
-    private func resumeWaiting() {
-        guard waiting.contains(where: { $0.mark <= published }) else { return }
-        let due = waiting.filter { $0.mark <= published }
-        waiting.removeAll { $0.mark <= published }
-        for waiter in due { waiter.continuation.resume() }
     }
 
     private func publish(_ event: Event, _ slice: inout Slice) async {

@@ -4,12 +4,6 @@ import EventLoop
 import Glibc
 
 extension DirectoryPool: Watching {
-    /// NFS, SMB, CIFS, Ceph, AFS, 9p, Lustre, GFS2, OCFS2: other hosts change them, and inotify does not see it.
-    private static let sharedFilesystems: Set<UInt64> = [
-        0x6969, 0x517B, 0xFE53_4D42, 0xFF53_4D42, 0x00C3_6400, 0x5346_414F, 0x0102_1997, 0x0BD0_0BD0, 0x0116_1970, 0x7461_636F,
-    ]
-    private static let fuse: UInt64 = 0x6573_5546
-
     public func watch() async throws(StorageError) -> (kind: WatchKind, changes: AsyncStream<Change>) {
         let place = try await blocking.run(self.action("watch", nil)) { [self] in
             let place = try openPlace()
@@ -48,10 +42,10 @@ extension DirectoryPool: Watching {
     }
 
     private func isShared(_ directory: Directory) throws(Errno) -> Bool {
-        let magic = try directory.space().magic
+        let filesystem = FilesystemKind(try directory.space())
         // A FUSE file system without a disk below it is most often a network's.
-        if magic == Self.fuse { return try directory.status().identity.major == 0 }
-        return Self.sharedFilesystems.contains(magic)
+        if filesystem.isFUSE { return try directory.status().identity.major == 0 }
+        return filesystem.isShared
     }
 
     /// What consumers are told.

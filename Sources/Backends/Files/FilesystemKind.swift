@@ -12,6 +12,17 @@ struct FilesystemKind: Sendable, Hashable {
     private static let tmpfs: UInt64 = 0x0102_1994
     private static let fuse: UInt64 = 0x6573_5546
 
+    /// NFS, SMB, CIFS, Ceph, AFS, 9p, Lustre, GFS2, OCFS2.
+    private static let shared: Set<UInt64> = [
+        0x6969, 0x517B, 0xFE53_4D42, 0xFF53_4D42, 0x00C3_6400, 0x5346_414F, 0x0102_1997, 0x0BD0_0BD0, 0x0116_1970, 0x7461_636F,
+    ]
+
+    /// Whether other hosts change it, and inotify does not see that.
+    var isShared: Bool { Self.shared.contains(magic) }
+
+    /// Whether a program is behind it, and who knows what behind that.
+    var isFUSE: Bool { magic == Self.fuse }
+
     /// Whether a file without blocks is known to have no data: not where small files lie in their inodes unseen, or far away.
     var tellsHoles: Bool { [Self.ext, Self.xfs, Self.btrfs].contains(magic) }
 
@@ -19,7 +30,7 @@ struct FilesystemKind: Sendable, Hashable {
     var ordersChanges: Bool { [Self.ext, Self.xfs].contains(magic) }
 
     /// Whether a file handle means the same file tomorrow. FUSE numbers files as it meets them, anew with every mount.
-    var keepsHandles: Bool { magic != Self.fuse }
+    var keepsHandles: Bool { !isFUSE }
 
     /// Whether `f_fsid` is made out of the file system's UUID.
     var derivesIdentityFromUUID: Bool { [Self.ext, Self.btrfs].contains(magic) }

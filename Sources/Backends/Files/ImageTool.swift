@@ -13,8 +13,7 @@ struct ImageTool: Sendable {
 
     /// Whether the program is installed, and if not, what to do.
     static var absence: String {
-        Child.searchPath.contains { access("\($0)/\(program)", X_OK) == 0 }
-            ? "" : "the program qemu-img is not installed; install it (Debian: qemu-utils)"
+        Child.path(of: program) == nil ? "the program qemu-img is not installed; install it (Debian: qemu-utils)" : ""
     }
 
     /// Continues "Cannot", for messages.

@@ -26,7 +26,9 @@ public enum VolumeChange: Sendable, Hashable {
 public final class EventQueue: Sendable {
     private struct State {
         var events: [Event] = []
+        /// How many events have ever been put.
         var emitted: UInt64 = 0
+        /// Of how many the outside knows.
         var told: UInt64 = 0
         var wake: (@Sendable () -> Void)?
         var waiting: [(mark: UInt64, continuation: CheckedContinuation<Void, Never>)] = []
@@ -65,13 +67,11 @@ public final class EventQueue: Sendable {
         }
     }
 
-    /// How many events have ever been put.
-    public var emitted: UInt64 { state.withLock { $0.emitted } }
-
-    /// The consumer has told the outside of so many events, of all that have ever been put.
-    public func tell(through mark: UInt64) {
+    /// The consumer has told the outside of one event more, of those that it took, in their order.
+    public func tellOne() {
         let due = state.withLock { state in
-            state.told = mark
+            state.told += 1
+            let mark = state.told
             guard state.waiting.contains(where: { $0.mark <= mark }) else { return [CheckedContinuation<Void, Never>]() }
             defer { state.waiting.removeAll { $0.mark <= mark } }
             return state.waiting.filter { $0.mark <= mark }.map(\.continuation)
@@ -80,7 +80,7 @@ public final class EventQueue: Sendable {
     }
 
     /// Returns when the outside knows of all events that have been put by now; at once if nobody takes them.
-    func becomeKnown() async {
+    public func becomeKnown() async {
         await withCheckedContinuation { continuation in
             let isKnown = state.withLock { state in
                 if state.wake == nil || state.told >= state.emitted { return true }
