@@ -121,6 +121,7 @@ extension Torture {
     /// Somebody else makes a file of that name at the same time: it is never replaced and never removed.
     private func createAgainstOutside(in pool: PoolModel) -> [Task<Void, Never>] {
         let (name, facts, options) = newVolume(in: pool)
+        contested.insert(pool.volume(name))
         let task = send(
             Cell("create \(name) beside another's", "", pool, name, before: [:], after: [:]), waits: options["wait"] != nil,
             tolerated: Self.contention

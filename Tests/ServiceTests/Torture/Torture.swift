@@ -25,6 +25,8 @@ import Glibc
     var dice: Dice
     var cells: [Cell] = []
     var problems: [String] = []
+    /// Volumes of this round whose name somebody else wanted for a file.
+    var contested: Set<ObjectPath> = []
     /// Replies in this round, and what waits for one of them.
     var replies = 0
     var replyWanted: (count: Int, continuation: CheckedContinuation<Void, Never>)?
@@ -93,6 +95,7 @@ import Glibc
     func round(_ number: Int) async throws {
         dice = Dice(seed: seed, round: number)
         cells = []
+        contested = []
         replies = 0
         firstNumber = observer.largest + 1
         rounds += 1
