@@ -11,6 +11,9 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// A service that always runs should not weigh much: half a megabyte of relocations becomes five kilobytes. Needs the toolchain's lld.
+let small: [LinkerSetting] = [.unsafeFlags(["-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs"])]
+
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
@@ -44,7 +47,8 @@ let package = Package(
         library("Backends", ["Cistern", "EventLoop", "Images", "CLinux", logging]),
         library("Service", ["Cistern", "Bus", "EventLoop", logging]),
         .executableTarget(
-            name: "cisternd", dependencies: ["Cistern", "Backends", "Service", "Bus", "EventLoop", logging], swiftSettings: strict),
+            name: "cisternd", dependencies: ["Cistern", "Backends", "Service", "Bus", "EventLoop", logging], swiftSettings: strict,
+            linkerSettings: small),
         .executableTarget(name: "cisternctl", dependencies: ["Bus", "EventLoop", arguments], swiftSettings: strict),
 
         .target(

@@ -60,7 +60,8 @@ public enum Document {
         guard bytes.starts(with: "<?xml".utf8), let end = bytes.firstIndex(of: UInt8(ascii: ">")) else { return }
         let declaration = String(decoding: bytes[..<end], as: UTF8.self)
         let parts = declaration.split(omittingEmptySubsequences: false) { $0 == "\"" || $0 == "'" }
-        for (key, value) in zip(parts, parts.dropFirst()) where key.contains("encoding") {
+        for (key, value) in zip(parts, parts.dropFirst()) {
+            guard key.split(whereSeparator: { $0.isWhitespace || $0 == "=" }).last == "encoding" else { continue }
             if ["utf-8", "utf8", "us-ascii", "ascii"].contains(value.lowercased()) { return }
             throw XMLError(line: 1, message: "the document declares the encoding \(value), but only UTF-8 is taken")
         }

@@ -98,7 +98,7 @@ extension DirectoryPool {
             var text = try file.read(at: number(28) * 512, count: Int(number(36)) * 512)
             let size = text.count
             let own = Array("\"\(file.raw)\"".utf8)
-            guard let range = text.firstRange(of: own) else { return }
+            guard let range = text.place(of: own) else { return }
             text.replaceSubrange(range, with: Array("\"\(name)\"".utf8))
             // After the text there are zeros to the end of its room.
             guard text.count <= size || text[size...].allSatisfy({ $0 == 0 }) else { return }

@@ -30,7 +30,7 @@ struct ImageTool: Sendable {
             let complaint = try await runOnce(arguments, deadline, progress)
             guard let complaint else { return }
             // It measures how fast it derives keys, and gives up where the kernel counts time too coarsely for that.
-            if !complaint.contains("accurate CPU usage") { throw failure(complaint) }
+            if !complaint.says("accurate CPU usage") { throw failure(complaint) }
         }
         throw failure("it could not measure how fast it derives keys")
     }
@@ -74,7 +74,7 @@ struct ImageTool: Sendable {
     /// What the program said, without its own name and without the names of our descriptors.
     private func complaint(of result: ChildResult) -> String {
         // Before the cause it may tell that it could not remove the file, which has no name.
-        let line = result.complaint.split(separator: "\n").last { !$0.contains("deleting file") }
+        let line = result.complaint.split(separator: "\n").last { !$0.says("deleting file") }
         guard var text = line.map(String.init) else { return "it ended with status \(result.status), signal \(result.signal)" }
         for prefix in ["qemu-img: ", path(prefixOf: text)] where !prefix.isEmpty && text.hasPrefix(prefix) {
             text.removeFirst(prefix.count)
@@ -84,14 +84,14 @@ struct ImageTool: Sendable {
 
     private func failure(_ text: String) -> StorageError {
         let code: StorageError.Code =
-            text.contains("No space left on device") ? .noSpace : text.contains("Failed to get") && text.contains("lock") ? .busy : .failed
+            text.says("No space left on device") ? .noSpace : text.says("Failed to get") && text.says("lock") ? .busy : .failed
         return StorageError(code, "Cannot \(action): qemu-img says: \(text)\(text.hasSuffix(".") ? "" : ".")")
     }
 
     private func path(prefixOf text: String) -> String {
         let own = "/proc/\(getpid())/fd/"
         let text = text.hasPrefix("qemu-img: ") ? text.dropFirst("qemu-img: ".count) : text[...]
-        guard text.hasPrefix(own), let end = text.firstRange(of: ": ") else { return "" }
+        guard text.hasPrefix(own), let end = text.place(of: ": ") else { return "" }
         return String(text[..<end.upperBound])
     }
 }
