@@ -7,7 +7,7 @@ public enum BackendTable {
     /// How many threads one pool may occupy.
     private static let laneWidth = 2
 
-    /// Every type that this build knows, by name.
+    /// Every type that can be defined, by name; those that cannot be used say why.
     ///
     /// - Parameters:
     ///   - workers: threads for what blocks; each pool has a bounded share of them.
@@ -16,15 +16,15 @@ public enum BackendTable {
     public static func types(workers: Workers, owner: String, simulate: Bool) -> [String: PoolType] {
         var types = [directory(workers, Drafts(owner: owner))]
         if simulate { types.append(SimulatedPool.type) }
-        return Dictionary(uniqueKeysWithValues: types.map { ($0.name, $0) })
+        let present = Dictionary(uniqueKeysWithValues: types.map { ($0.name, $0) })
+        let absent = PoolModel.all.mapValues { PoolType.absent($0.type, because: "this version of Cistern has no backend for it") }
+        return present.merging(absent) { present, _ in present }
     }
 
     private static func directory(_ workers: Workers, _ drafts: Drafts) -> PoolType {
         let inotify = Inotify()
         return PoolType(
-            name: "dir", backend: DirectoryPool.self, volumeFormats: DirectoryPool.creatableFormats,
-            settings: ["target.path": "s", "target.mode": "u", "target.owner": "u", "target.group": "u", "volume.format": "s"],
-            required: ["target.path"]
+            name: "dir", backend: DirectoryPool.self, volumeFormats: DirectoryPool.creatableFormats
         ) { definition throws(StorageError) in
             try DirectoryPool(definition, lane: workers.lane(definition.name, width: laneWidth), inotify: inotify, drafts: drafts)
         }

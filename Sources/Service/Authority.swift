@@ -16,6 +16,8 @@ import EventLoop
         }
     }
 
-    /// Whether the user may do everything there is.
-    func allows(_ uid: UInt32, _ action: String) -> Bool { uid == 0 || uid == ownUID }
+    func allows(_ uid: UInt32, _ action: String) -> Bool { isRoot(uid) }
+
+    /// Whether the user may do everything there is: root, or the user that the service runs as.
+    func isRoot(_ uid: UInt32) -> Bool { uid == 0 || uid == ownUID }
 }

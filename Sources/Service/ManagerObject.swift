@@ -97,11 +97,10 @@ import EventLoop
 
     func getPoolTypes(_ options: Options) -> [String: [String: Variant]] {
         engine.types.mapValues { type in
-            let capabilities = Operation.capabilities(of: type.backend)
-            return [
+            [
                 "available": .bool(type.reason.isEmpty),
                 "reason": .string(type.reason),
-                "capabilities": .dictionary(Dictionary(uniqueKeysWithValues: capabilities.map { ($0.key.rawValue, $0.value) })),
+                "capabilities": .dictionary(Dictionary(uniqueKeysWithValues: type.capabilities.map { ($0.key.rawValue, $0.value) })),
                 "pool-formats": .strings(type.poolFormats),
                 "volume-formats": .strings(type.volumeFormats),
                 "settings": .dictionary(type.settings),

@@ -67,7 +67,7 @@ extension Interfaces {
             ]), allow: .needs(.volumeCreate), call: PoolObject.createVolume)
         Method(
             "CreateVolumeXML", "Makes a volume as libvirt's volume XML says.", takes: "xml", gives: "volume", "job",
-            options: jobOptions(["source": "o"]), allow: .needs(.volumeCreate), call: PoolObject.createVolumeXML)
+            options: jobOptions(["source": "o", "passphrase": "h"]), allow: .needs(.volumeCreate), call: PoolObject.createVolumeXML)
         Method(
             "CloneVolume", "Makes a copy of a volume of any pool; mode is auto, reflink, snapshot, overlay or copy.", takes: "source",
             "name",

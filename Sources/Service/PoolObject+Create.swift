@@ -19,7 +19,12 @@ extension PoolObject {
 
     func createVolumeXML(_ xml: String, _ options: Options) async throws -> (ObjectPath, ObjectPath) {
         try refuse(["source"], in: options)
-        return try await create(try VolumeRequest.parse(xml: xml), options)
+        let parsed = try VolumeRequest.parse(xml: xml)
+        var request = parsed.request
+        request.backing = try await backing(parsed)
+        if request.capacity == 0, let volume = request.backing?.volume { request.capacity = capacity(of: volume) }
+        request.passphrase = try await passphrase(parsed, options)
+        return try await create(request, options)
     }
 
     func cloneVolume(_ source: ObjectPath, _ name: String, _ options: Options) async throws -> (ObjectPath, ObjectPath) {
@@ -68,6 +73,45 @@ extension PoolObject {
         try await face.require(.volumeReadData)
         let reference = VolumeReference(pool: object.pool.name, name: object.volume.name)
         return VolumeRequest.Backing(reference, key: object.volume.key, format: options.string("backing-format") ?? "")
+    }
+
+    /// What the XML names by its path: a volume that the caller must be allowed to read. Any other file is for root to name.
+    private func backing(_ parsed: ParsedVolume) async throws -> VolumeRequest.Backing? {
+        guard let path = parsed.backingPath else { return nil }
+        if let volume = face.engine.volume(at: path) {
+            try await face.require(.volumeReadData)
+            return VolumeRequest.Backing(volume, format: parsed.backingFormat)
+        }
+        guard face.authority.isRoot(try await face.caller()) else {
+            throw StorageError(
+                .accessDenied, "\(path) is no volume of an active pool, so only root may name it as backing file; make it a volume first.")
+        }
+        if parsed.request.capacity == 0 {
+            throw StorageError(
+                .invalidArguments, "\(path) is no volume of an active pool, so its capacity is not known; add the element capacity.")
+        }
+        return VolumeRequest.Backing(path: path, format: parsed.backingFormat)
+    }
+
+    private func capacity(of volume: VolumeReference) -> UInt64 {
+        let known = face.server.object(at: Paths.volume(volume), as: VolumeObject.self)?.volume.capacity ?? unknownSize
+        return known == unknownSize ? 0 : known
+    }
+
+    private func passphrase(_ parsed: ParsedVolume, _ options: Options) async throws -> Secret? {
+        let passphrase = try await passphrase(options)
+        let name = parsed.request.name
+        switch (parsed.isEncrypted, passphrase, parsed.secret) {
+        case (true, nil, let secret?):
+            throw StorageError(
+                .notFound, "Volume \(name) is to be encrypted with the secret \(secret), which is not kept here; give option “passphrase”.")
+        case (true, nil, nil):
+            throw StorageError(.invalidArguments, "Volume \(name) is to be encrypted with nothing; give option “passphrase”.")
+        case (false, _?, _):
+            throw StorageError(
+                .invalidArguments, "Volume \(name) is not to be encrypted; add target/encryption, or leave option “passphrase” out.")
+        default: return passphrase
+        }
     }
 
     private func passphrase(_ options: Options) async throws -> Secret? {

@@ -58,7 +58,7 @@ import EventLoop
         await face.catchUp()
     }
 
-    func getXML(_ options: Options) throws -> String { pool.snapshot.xml(compatible: options.bool("compatible") ?? false) }
+    func getXML(_ options: Options) throws -> String { try pool.snapshot.xml(compatible: options.bool("compatible") ?? false) }
 
     // MARK: - Its volumes
 

@@ -54,10 +54,28 @@ extension Value {
             case "s": variant.text.map { .string($0) }
             case "as": variant.strings.map { .strings($0) }
             case "a(sq)": Value.hosts(from: variant)
+            case "a{sv}": Value.map(from: variant)
             default: nil
             }
         guard let value else { return nil }
         self = value
+    }
+
+    private static func map(from variant: Variant) -> Value? {
+        guard let entries = variant.dictionary else { return nil }
+        var map: [String: Value] = [:]
+        for (key, entry) in entries {
+            guard let value = Value(inside: entry) else { return nil }
+            map[key] = value
+        }
+        return .map(map)
+    }
+
+    /// A value that nothing has declared the type of; of an integer, the smaller type that holds it.
+    private init?(inside variant: Variant) {
+        let found = ["b", "u", "t", "s"].lazy.compactMap { Value(variant, $0) }.first
+        guard let found else { return nil }
+        self = found
     }
 
     private static func hosts(from variant: Variant) -> Value? {

@@ -68,7 +68,9 @@ extension Interfaces {
         Method(
             "GetHolders", "Who holds the volume: kind, pid, command, path, object.", gives: "holders", options: keyed([:]),
             allow: .everyone, call: VolumeObject.getHolders)
-        Method("GetXML", "The volume in libvirt's XML.", gives: "xml", options: keyed([:]), allow: .everyone, call: VolumeObject.getXML)
+        Method(
+            "GetXML", "The volume in libvirt's XML; compatible leaves out what only Cistern knows.", gives: "xml",
+            options: keyed(["compatible": "b"]), allow: .everyone, call: VolumeObject.getXML)
     }
 
     /// Every method of a volume can be bound to the very object that the caller looked at.

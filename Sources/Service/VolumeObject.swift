@@ -65,7 +65,7 @@ import EventLoop
 
     func getXML(_ options: Options) throws -> String {
         try checkKey(options)
-        return volume.xml()
+        return volume.xml(compatible: options.bool("compatible") ?? false)
     }
 
     // MARK: - What no pool type of this version can do: refused with the reason that Capabilities gives

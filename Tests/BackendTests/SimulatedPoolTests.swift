@@ -57,12 +57,14 @@ import Testing
 
     @Test func tableNamesTheTypes() throws {
         let workers = Workers()
-        #expect(BackendTable.types(workers: workers, owner: "test", simulate: false).keys.sorted() == ["dir"])
+        let modelled = Set(PoolModel.all.keys)
+        #expect(Set(BackendTable.types(workers: workers, owner: "test", simulate: false).keys) == modelled)
         let types = BackendTable.types(workers: workers, owner: "test", simulate: true)
-        #expect(types.keys.sorted() == ["dir", "simulated"])
+        #expect(Set(types.keys) == modelled.union(["simulated"]))
         for type in types.values {
             #expect(type.required.isSubset(of: type.settings.keys))
-            #expect(Operation.capabilities(of: type.backend)[.volumeCreate] == "")
+            #expect(type.capabilities[.volumeCreate] == type.reason, "a type that cannot be used here can do nothing, for one reason")
         }
+        #expect(types["dir"]?.reason == "" && types["simulated"]?.reason == "")
     }
 }

@@ -8,6 +8,12 @@ extension DirectoryPool: Buildable {
     /// Makes the directory and the ones above it. A directory that is there is taken as it is, but for the mode and owner that
     /// the definition names: a directory is nothing that `overwrite` could be about.
     public func build(overwrite: Bool, _ progress: Progress) async throws(StorageError) {
+        if definition.settings["features.cow"] != nil {
+            throw StorageError(
+                .notSupported,
+                "Whether the directory of pool \(definition.name) copies on write cannot be set in this version; leave features.cow out, or make the directory yourself."
+            )
+        }
         try await blocking.run(self.action("build", nil)) { [self] in
             let made = try makeDirectories()
             do throws(Errno) { try setAttributes(isNew: made.last == targetPath) } catch {

@@ -93,7 +93,32 @@ struct ImageFormat: Sendable {
         if request.format == "luks", request.passphrase == nil {
             throw StorageError(.invalidArguments, "Volume \(request.name): a LUKS volume needs a passphrase; give option “passphrase”.")
         }
+        if let cipher = request.cipher { try check(cipher, request) }
         try checkAllocation(request)
+    }
+
+    /// What is asked of a cipher: qemu's option, the word for it, and all words that there are. Another one would change the meaning of
+    /// the list that it becomes a part of.
+    private static func choices(_ cipher: Cipher) -> [(option: String, word: String, words: Set<String>)] {
+        let hashes: Set = ["md5", "sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160"]
+        let algorithms: Set = [
+            "aes-128", "aes-192", "aes-256", "des", "3des", "cast5-128", "serpent-128", "serpent-192", "serpent-256", "twofish-128",
+            "twofish-192", "twofish-256",
+        ]
+        let all: [(option: String, word: String?, words: Set<String>)] = [
+            ("cipher-alg", cipher.algorithm, algorithms), ("cipher-mode", cipher.mode, ["ecb", "cbc", "xts", "ctr"]),
+            ("hash-alg", cipher.hash, hashes), ("ivgen-alg", cipher.vector, ["plain", "plain64", "essiv"]),
+            ("ivgen-hash-alg", cipher.vectorHash, hashes),
+        ]
+        return all.compactMap { choice in choice.word.map { (choice.option, $0, choice.words) } }
+    }
+
+    private func check(_ cipher: Cipher, _ request: VolumeRequest) throws(StorageError) {
+        for (option, word, words) in Self.choices(cipher) where !words.contains(word) {
+            throw StorageError(
+                .invalidArguments,
+                "Volume \(request.name): \(option) is one of \(words.sorted().joined(separator: ", ")), not “\(word)”.")
+        }
     }
 
     private func checkAllocation(_ request: VolumeRequest) throws(StorageError) {
@@ -134,6 +159,9 @@ struct ImageFormat: Sendable {
         if request.passphrase != nil, let encryption {
             if !encryption.isEmpty { options.append("\(encryption)format=luks") }
             options.append("\(encryption)key-secret=\(secret)")
+            if let cipher = request.cipher {
+                options += Self.choices(cipher).map { "\(encryption)\($0.option)=\($0.word)" }
+            }
         }
         return options.joined(separator: ",")
     }

@@ -7,11 +7,11 @@ public struct PoolType: Sendable {
     /// The type of its backends; capabilities derive from its conformances.
     public let backend: any Backend.Type
     /// Why the type cannot be used here; empty when it can.
-    public var reason = ""
+    public let reason: String
     /// Values of `source.format`.
-    public var poolFormats: [String] = []
+    public let poolFormats: [String]
     /// Formats its volumes may have.
-    public var volumeFormats: [String] = []
+    public let volumeFormats: [String]
     /// Setting key to D-Bus type.
     public let settings: [String: String]
     /// Keys without which a definition is refused.
@@ -19,19 +19,30 @@ public struct PoolType: Sendable {
     /// Makes the backend of one pool. Checks what it can without touching the machine.
     public let make: @Sendable (PoolDefinition) throws(StorageError) -> any Backend
 
+    /// Operation to "" or the reason why not.
+    public var capabilities: [Operation: String] {
+        if reason.isEmpty { return Operation.capabilities(of: backend) }
+        return Dictionary(uniqueKeysWithValues: Operation.allCases.map { ($0, reason) })
+    }
+
     /// Declares a pool type.
+    ///
+    /// - Parameters:
+    ///   - settings: only for types that ``PoolModel`` does not have.
+    ///   - required: the same.
     public init(
-        name: String, backend: any Backend.Type, reason: String = "", poolFormats: [String] = [], volumeFormats: [String] = [],
-        settings: [String: String], required: Set<String> = [],
+        name: String, backend: any Backend.Type, reason: String = "", volumeFormats: [String] = [],
+        settings: [String: String] = [:], required: Set<String> = [],
         make: @escaping @Sendable (PoolDefinition) throws(StorageError) -> any Backend
     ) {
         self.name = name
         self.backend = backend
         self.reason = reason
-        self.poolFormats = poolFormats
+        let model = PoolModel.all[name]
+        poolFormats = model?.formats ?? []
         self.volumeFormats = volumeFormats
-        self.settings = settings
-        self.required = required
+        self.settings = settings.merging(model?.settings ?? [:]) { $1 }
+        self.required = required.union(model?.required ?? [])
         self.make = make
     }
 }

@@ -130,6 +130,7 @@ public actor Engine {
     /// - Throws: `invalidArguments`, `exists`, `notSupported`, `busy`.
     public func define(_ definition: PoolDefinition, _ options: DefineOptions) async throws(StorageError) -> Pool? {
         var definition = definition
+        definition.complete()
         try check(definition, options)
         let old = table[definition.name]
         if let old {
@@ -191,9 +192,6 @@ public actor Engine {
             throw StorageError(
                 .invalidArguments, "There is no pool type “\(definition.type)”; there are \(types.keys.sorted().joined(separator: ", ")).")
         }
-        if !type.reason.isEmpty {
-            throw StorageError(.notSupported, "Pools of type \(type.name) cannot be used on this machine: \(type.reason).")
-        }
         for (key, value) in definition.settings.sorted(by: { $0.key < $1.key }) {
             guard let signature = type.settings[key] else {
                 throw StorageError(
@@ -210,6 +208,7 @@ public actor Engine {
         for key in type.required.sorted() where definition.settings[key] == nil {
             throw StorageError(.invalidArguments, "Pool \(definition.name) of type \(type.name) needs the setting “\(key)”; add it.")
         }
+        try definition.check()
         if options.transient, options.autostart {
             throw StorageError(.invalidArguments, "A transient pool cannot start by itself; choose “transient” or “autostart”.")
         }
@@ -218,6 +217,8 @@ public actor Engine {
     // MARK: - Inside
 
     private func makePool(_ definition: PoolDefinition, persistent: Bool) throws(StorageError) -> Pool {
+        var definition = definition
+        definition.complete()
         try check(definition, DefineOptions())
         guard let type = types[definition.type] else { throw StorageError(.notSupported, "There is no pool type \(definition.type).") }
         let context = PoolContext(

@@ -38,8 +38,8 @@ extension Pool {
 
     /// The request with what its backing volume is; that one is held until ``releaseBacking(of:)``.
     private func withBacking(_ request: VolumeRequest) async throws(StorageError) -> VolumeRequest {
-        guard var backing = request.backing else { return request }
-        let volume = try await context.hold(backing.volume, backing.key)
+        guard var backing = request.backing, let reference = backing.volume else { return request }
+        let volume = try await context.hold(reference, backing.key)
         backing.path = volume.path
         if backing.format.isEmpty { backing.format = volume.format }
         var request = request
@@ -48,14 +48,14 @@ extension Pool {
             await releaseBacking(of: request)
             throw StorageError(
                 .notSupported,
-                "Volume \(backing.volume.name) in pool \(backing.volume.pool) cannot be a backing file: it is \(volume.health.state.rawValue) \(volume.health.reason)."
+                "Volume \(reference.name) in pool \(reference.pool) cannot be a backing file: it is \(volume.health.state.rawValue) \(volume.health.reason)."
             )
         }
         return request
     }
 
     private func releaseBacking(of request: VolumeRequest) async {
-        if let backing = request.backing { await context.release(backing.volume) }
+        if let volume = request.backing?.volume { await context.release(volume) }
     }
 
     private func createNow(_ request: VolumeRequest, _ creating: any VolumeCreating) async throws(StorageError) -> Job? {

@@ -3,13 +3,15 @@ import XML
 
 /// What a document may contain: paths of elements (`target/path`) and attributes (`capacity/@unit`), below its root.
 struct Shape {
-    enum Rule {
+    enum Rule: Hashable {
         /// Its text, or the attribute's value, is taken.
         case value
         /// The whole element is taken; it may occur any number of times.
         case elements
         /// Any number of times; each value is taken.
         case values
+        /// Says again what is clear already: has one of these values.
+        case fixed(Set<String>)
         /// Accepted with everything in it, and not looked at: the document's author states what only we can know.
         case ignored
     }
@@ -41,7 +43,7 @@ struct Flattened {
     }
 
     private(set) var values: [String: [Text]] = [:]
-    private(set) var elements: [Element] = []
+    private(set) var elements: [String: [Element]] = [:]
     private let shape: Shape
     private var seen: Set<String> = []
 
@@ -57,13 +59,12 @@ struct Flattened {
     private mutating func take(_ element: Element, at path: String) throws(StorageError) {
         let prefix = path.isEmpty ? "" : path + "/"
         for attribute in element.attributes {
-            let place = prefix + "@" + Self.label(attribute.name, attribute.namespace)
-            guard shape.rules[place] != nil else { throw Self.unknown("attribute", place, element.line) }
-            try keep(Text(value: attribute.value, line: element.line), at: place)
+            let place = prefix + "@" + Namespaces.label(attribute.name, attribute.namespace)
+            try take(attribute.value, at: place, element.line)
         }
         guard path.isEmpty || shape.containers.contains(path) else {
             if let child = element.children.first {
-                throw Self.unknown("element", prefix + Self.label(child.name, child.namespace), child.line)
+                throw Self.unknown("element", prefix + Namespaces.label(child.name, child.namespace), child.line)
             }
             return try keep(Text(value: element.text, line: element.line), at: path)
         }
@@ -72,14 +73,24 @@ struct Flattened {
         } else if !element.text.isBlank {
             throw Self.invalid(element.line, "text in the element \(element.name), which holds none; remove it")
         }
-        for child in element.children { try takeChild(child, at: prefix + Self.label(child.name, child.namespace)) }
+        for child in element.children { try takeChild(child, at: prefix + Namespaces.label(child.name, child.namespace)) }
+    }
+
+    private mutating func take(_ value: String, at attribute: String, _ line: Int) throws(StorageError) {
+        switch shape.rules[attribute] {
+        case nil: throw Self.unknown("attribute", attribute, line)
+        case .ignored: break
+        case .fixed(let expected) where !expected.contains(value):
+            throw Self.invalid(line, "\(attribute) is “\(value)”, but \(expected.sorted().joined(separator: " or ")) is needed")
+        default: try keep(Text(value: value, line: line), at: attribute)
+        }
     }
 
     private mutating func takeChild(_ child: Element, at path: String) throws(StorageError) {
         switch shape.rules[path] {
-        case .elements: elements.append(child)
+        case .elements: elements[path, default: []].append(child)
         case .values: try take(child, at: path)
-        case .ignored: try see(path, "element", child.line)
+        case .ignored, .fixed: break
         case .value:
             try see("<\(path)>", "element", child.line)
             try take(child, at: path)
@@ -106,15 +117,6 @@ struct Flattened {
         }
     }
 
-    /// How an element of a namespace is called in paths and messages.
-    static func label(_ name: String, _ namespace: String) -> String {
-        switch namespace {
-        case "": name
-        case cisternNamespace: "cistern:\(name)"
-        default: "{\(namespace)}\(name)"
-        }
-    }
-
     static func unknown(_ noun: String, _ path: String, _ line: Int) -> StorageError {
         invalid(line, "the \(noun) \(path) is not supported here; remove it")
     }
@@ -124,12 +126,6 @@ struct Flattened {
     }
 }
 
-/// The namespace of everything that libvirt has no word for.
-let cisternNamespace = "urn:cistern:1"
-
-/// Prints with the prefix `cistern`.
-let cisternWriter = Writer(prefixes: [cisternNamespace: "cistern"])
-
 /// Parses a document whose root must be `name`.
 func parseRoot(_ xml: String, _ name: String) throws(StorageError) -> Element {
     let root: Element
@@ -137,7 +133,7 @@ func parseRoot(_ xml: String, _ name: String) throws(StorageError) -> Element {
         throw StorageError(.invalidXML, "The XML cannot be read: \(error).")
     }
     guard root.name == name, root.namespace.isEmpty else {
-        let found = Flattened.label(root.name, root.namespace)
+        let found = Namespaces.label(root.name, root.namespace)
         throw Flattened.invalid(root.line, "the root is \(found), but \(name) is needed")
     }
     return root

@@ -10,30 +10,39 @@ public struct ParsedPool: Sendable, Hashable {
 extension PoolDefinition {
     /// Reads libvirt's pool XML with our settings of the namespace `urn:cistern:1`.
     ///
-    /// Sizes are accepted and not looked at, as libvirt does. What is not modelled, or is there twice, is refused by name.
+    /// What a pool tells of itself (sizes, free extents, the label, where a volume group appears) is accepted and not looked at, as
+    /// libvirt does. What is not modelled, or is there twice, is refused by name.
     /// - Throws: `invalidXML` that names line and element.
     public static func parse(xml: String) throws(StorageError) -> ParsedPool {
         let root = try parseRoot(xml, "pool")
         guard let type = root.attribute("type"), !type.isBlank else {
             throw Flattened.invalid(root.line, "the pool has no attribute type; add one, such as type='dir'")
         }
-        let rows = SettingRow.rows(of: type)
-        let flat = try Flattened(root, shape(rows))
-        guard let name = flat.text("name") else { throw Flattened.invalid(root.line, "the element name is missing; add it") }
-        do throws(StorageError) { try checkName(name.value, of: "pool") } catch {
-            throw StorageError(.invalidXML, "The XML cannot be used, line \(name.line): \(error.message)")
+        if PoolModel.libvirtsOnly.contains(type) {
+            throw Flattened.invalid(root.line, "pools of type \(type) are libvirt's alone; choose another type")
         }
-        var definition = PoolDefinition(name: name.value, uuid: "", type: type, settings: [:])
+        let flat = try Flattened(root, shape(of: type))
+        var definition = PoolDefinition(name: try name(type, root, flat), uuid: "", type: type, settings: [:])
         if let uuid = flat.text("uuid") { definition.uuid = try canonicalUUID(uuid) }
-        for row in rows {
-            if let value = try row.value(flat.values[row.path] ?? []) { definition.settings[row.key] = value }
+        for row in Setting.rows(of: type) {
+            if let value = try row.form.read(row.path, flat) { definition.settings[row.key] = value }
         }
-        for element in flat.elements { try definition.add(element) }
+        for element in flat.elements["cistern:setting"] ?? [] { try definition.add(element) }
         return ParsedPool(definition: definition)
     }
 
+    /// The pool's name; that of the source, where pool and source share it.
+    private static func name(_ type: String, _ root: Element, _ flat: Flattened) throws(StorageError) -> String {
+        let shared = PoolModel.all[type]?.isNamedLikeSource == true ? flat.text("source/name") : nil
+        guard let name = flat.text("name") ?? shared else { throw Flattened.invalid(root.line, "the element name is missing; add it") }
+        do throws(StorageError) { try checkName(name.value, of: "pool") } catch {
+            throw StorageError(.invalidXML, "The XML cannot be used, line \(name.line): \(error.message)")
+        }
+        return name.value
+    }
+
     /// The definition as it is kept: everything, and nothing that changes by itself.
-    public func xml() -> String { cisternWriter.print(element(compatible: false)) }
+    public func xml() -> String { Namespaces.writer.print(element(compatible: false)) }
 
     private mutating func add(_ setting: Element) throws(StorageError) {
         let (key, value) = try Value.parse(setting)
@@ -43,29 +52,19 @@ extension PoolDefinition {
         }
     }
 
-    private static func shape(_ rows: [SettingRow]) -> Shape {
+    private static func shape(of type: String) -> Shape {
         var shape = Shape()
         for path in ["@type", "name", "uuid"] { shape.allow(path, .value) }
         for path in ["capacity", "allocation", "available", "target/permissions/label"] { shape.allow(path, .ignored) }
         shape.allow("cistern:setting", .elements)
-        shape.allowContainer("source")  // libvirt prints an empty one
-        for row in rows { shape.allow(row.path, row.form == .texts ? .values : .value) }
+        for path in ["source", "features", "refresh/volume"] { shape.allowContainer(path) }  // libvirt prints or takes empty ones
+        for row in Setting.rows(of: type) {
+            shape.allow(row.path, row.form.rule)
+            if let companion = row.companion { shape.allow(companion.path, .fixed([companion.value])) }
+        }
+        if PoolModel.all[type]?.targetPrefix != nil { shape.allow("target/path", .ignored) }
+        if type == "disk" { shape.allow("source/device/freeExtent", .ignored) }
         return shape
-    }
-
-    private static func canonicalUUID(_ text: Flattened.Text) throws(StorageError) -> String {
-        let written = text.value.trimmed
-        let digits = written.utf8.filter { $0 != UInt8(ascii: "-") }
-        let isHex = digits.allSatisfy { UInt8(String(decoding: [$0], as: UTF8.self), radix: 16) != nil }
-        guard digits.count == 32, isHex else {
-            throw Flattened.invalid(text.line, "“\(written)” is no UUID; give one of 32 hexadecimal digits, or none")
-        }
-        var uuid = ""
-        for (index, digit) in String(decoding: digits, as: UTF8.self).lowercased().enumerated() {
-            if [8, 12, 16, 20].contains(index) { uuid += "-" }
-            uuid.append(digit)
-        }
-        return uuid
     }
 
     /// - Parameter compatible: only what libvirt knows.
@@ -78,15 +77,28 @@ extension PoolDefinition {
             ].compactMap { $0 }
         }
         var rest = settings
-        for row in SettingRow.rows(of: type) {
-            guard let value = rest[row.key], let texts = row.texts(value) else { continue }
-            rest[row.key] = nil
-            for text in texts where !(compatible && row.path.hasPrefix("cistern:")) { pool.insert(text, at: row.path) }
+        for row in Setting.rows(of: type) {
+            if row.path.hasPrefix("target/") { insertTarget(into: &pool) }
+            guard let value = rest[row.key], !(compatible && isOursAlone(row, value)) else { continue }
+            if let companion = row.companion { pool.insert(companion.value, at: companion.path) }
+            if row.form.write(value, at: row.path, to: &pool) { rest[row.key] = nil }
         }
         if !compatible {
             pool.children += rest.sorted { $0.key < $1.key }.map { $1.element("setting", name: $0) }
         }
         return pool
+    }
+
+    /// Where a volume group and its like appear, which their names say.
+    private func insertTarget(into pool: inout Element) {
+        guard let prefix = PoolModel.all[type]?.targetPrefix, pool.child("target") == nil else { return }
+        pool.insert(prefix + (string("source.name") ?? name), at: "target/path")
+    }
+
+    private func isOursAlone(_ row: Setting, _ value: Value) -> Bool {
+        if row.isOursAlone { return true }
+        guard row.key == "source.format", case .string(let format) = value else { return false }
+        return PoolModel.oursAlone.contains(format)
     }
 }
 
@@ -94,29 +106,12 @@ extension PoolSnapshot {
     /// The pool's XML as clients see it: the definition, and the sizes that are known.
     ///
     /// - Parameter compatible: only what libvirt knows.
-    public func xml(compatible: Bool) -> String {
-        cisternWriter.print(definition.element(space: space, compatible: compatible))
-    }
-}
-
-extension Element {
-    /// A size, if it is known.
-    static func bytes(_ name: String, _ size: UInt64) -> Element? {
-        size == unknownSize ? nil : Element(name, attributes: [.init("unit", "bytes")], text: String(size))
-    }
-
-    /// Adds a text or attribute below this element. Elements on the way are used again, if they come last.
-    mutating func insert(_ text: String, at path: String) {
-        let (step, rest) = path.firstIndex(of: "/").map { (path[..<$0], path[path.index(after: $0)...]) } ?? (path[...], "")
-        if step.hasPrefix("@") { return attributes.append(Attribute(String(step.dropFirst()), text)) }
-        let isOurs = step.hasPrefix("cistern:")
-        let name = String(isOurs ? step.dropFirst("cistern:".count) : step)
-        let namespace = isOurs ? cisternNamespace : ""
-        if rest.isEmpty { return children.append(Element(name, namespace: namespace, text: text)) }
-        let isNew =
-            children.last?.name != name || children.last?.namespace != namespace
-            || (rest.hasPrefix("@") && children.last?.attribute(String(rest.dropFirst())) != nil)
-        if isNew { children.append(Element(name, namespace: namespace)) }
-        children[children.count - 1].insert(text, at: String(rest))
+    /// - Throws: `notSupported` if libvirt does not know the type at all.
+    public func xml(compatible: Bool) throws(StorageError) -> String {
+        if compatible, PoolModel.all[definition.type]?.isLibvirts == false {
+            throw StorageError(
+                .notSupported, "libvirt has no pools of type \(definition.type), so pool \(definition.name) has no XML of libvirt's.")
+        }
+        return Namespaces.writer.print(definition.element(space: space, compatible: compatible))
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 import XML
 
-/// Settings that no row of ``SettingRow`` has a place for: `<cistern:setting name='…' type='u'>7</cistern:setting>`.
+/// Settings that no row of ``Setting`` has a place for: `<cistern:setting name='…' type='u'>7</cistern:setting>`.
 extension Value {
     /// The value as an element that names it.
     func element(_ tag: String, name: String) -> Element {
