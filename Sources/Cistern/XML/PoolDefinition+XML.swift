@@ -57,7 +57,7 @@ extension PoolDefinition {
         for path in ["@type", "name", "uuid"] { shape.allow(path, .value) }
         for path in ["capacity", "allocation", "available", "target/permissions/label"] { shape.allow(path, .ignored) }
         shape.allow("cistern:setting", .elements)
-        for path in ["source", "features", "refresh/volume"] { shape.allowContainer(path) }  // libvirt prints or takes empty ones
+        for path in ["source", "features"] { shape.allowContainer(path) }  // libvirt prints or takes empty ones
         for row in Setting.rows(of: type) {
             shape.allow(row.path, row.form.rule)
             if let companion = row.companion { shape.allow(companion.path, .fixed([companion.value])) }
