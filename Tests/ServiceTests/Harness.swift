@@ -23,18 +23,29 @@ import Testing
     static let jobInterface = "org.cistern1.Job"
 
     /// Runs a test against a daemon of its own; everything is gone afterwards.
+    ///
+    /// - Parameter limit: a test that still runs then waits for something that will not come. It has failed, and its bus is taken away,
+    ///   which ends most waits.
     nonisolated static func run(
-        simulate: Bool = false, start: Bool = true, _ test: @LoopActor (Harness) async throws -> Void
+        simulate: Bool = false, start: Bool = true, limit: Duration = .seconds(300), _ test: @LoopActor (Harness) async throws -> Void
     ) async throws {
         Loop.shared.startThread()
-        try await runOnLoop(simulate, start, test)
+        try await runOnLoop(simulate, start, limit, test)
     }
 
-    private static func runOnLoop(_ simulate: Bool, _ start: Bool, _ test: @LoopActor (Harness) async throws -> Void) async throws {
+    private static func runOnLoop(
+        _ simulate: Bool, _ start: Bool, _ limit: Duration, _ test: @LoopActor (Harness) async throws -> Void
+    ) async throws {
         // One daemon at a time: several of these tests measure time.
         await enter()
         defer { leave() }
         let harness = try await Harness(simulate: simulate)
+        let alarm = try Loop.shared.timer(after: limit) {
+            Issue.record("a test still waits after \(limit); the daemon said: \(lastWords.withLock { $0 })")
+            harness.client.close()
+            harness.bus.stop()
+        }
+        defer { alarm.cancel() }
         do {
             if start { try await harness.startDaemon() }
             try await test(harness)

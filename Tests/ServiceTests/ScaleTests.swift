@@ -11,7 +11,7 @@ import Testing
     private static let tolerance = 2048
 
     @Test func `a thousand rescans take no memory`() async throws {
-        try await Harness.run(start: false) { harness in
+        try await Harness.run(start: false, limit: .seconds(100_000)) { harness in
             try await harness.startDaemon(program: testedDaemon)
             let directory = harness.root + "/p"
             mkdir(directory, 0o755)
@@ -29,7 +29,7 @@ import Testing
 
     @Test func `many volumes created and deleted by eight clients at once take no memory`() async throws {
         let pairs = environmentNumber("CISTERN_SCALE_PAIRS").map { Int($0) } ?? 20_000
-        try await Harness.run(start: false) { harness in
+        try await Harness.run(start: false, limit: .seconds(100_000)) { harness in
             try await harness.startDaemon(program: testedDaemon)
             let (pool, directory) = try await harness.startedPool()
             try await Self.createAndDelete(harness, pool, 1000)
@@ -65,7 +65,7 @@ import Testing
     // MARK: - A hundred thousand files
 
     @Test func `a hundred thousand files: all listed once, and one change is one signal`() async throws {
-        try await Harness.run(start: false) { harness in
+        try await Harness.run(start: false, limit: .seconds(100_000)) { harness in
             try await harness.startDaemon(program: testedDaemon)
             let count = 100_000
             let directory = harness.root + "/p"

@@ -10,7 +10,7 @@ import Testing
     private static let killPoints = 200
 
     @Test func `two hundred kills in the middle of everything lose nothing, leave nothing, and account for every job`() async throws {
-        try await Harness.run(start: false) { harness in
+        try await Harness.run(start: false, limit: .seconds(100_000)) { harness in
             let fuse = try await SlowDirectory(harness, "fuse", rate: "2G")
             defer { fuse.end() }
             let torture = try await Torture(harness, seed: environmentNumber("CISTERN_TORTURE_SEED") ?? 3, program: testedDaemon)
