@@ -9,7 +9,7 @@ import Glibc
 enum Program {
     static func main() {
         // Here, where no other thread exists yet: all that come inherit it.
-        Loop.blockSignals([SIGINT])
+        Loop.blockSignals([SIGINT, SIGWINCH])
         Task { @LoopActor in await Cisternctl.perform() }
         exit(Loop.shared.run())
     }
@@ -20,10 +20,21 @@ struct Cisternctl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cisternctl", abstract: "Manages storage pools and the volumes in them.",
         discussion: """
-            Sizes are written as 4096, 512MiB or 10G (binary units; 10GB is decimal). Exit codes: 0 done, 1 refused or failed, \
-            2 wrong usage, 3 cisternd not running, 4 not authorized, 130 interrupted.
+            Sizes are written as 4096, 512MiB or 10G (binary units; 10GB is decimal).
+
+            With --json every command prints JSON: objects with the names of D-Bus properties as keys, after their path as \
+            "Object"; sizes are numbers of bytes, times microseconds since 1970, what nobody knows is null. A command that starts \
+            a job prints the job as it ended; one that changes an object prints the object as it is then.
+
+            Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 cisternd not running, 4 not authorized, 130 interrupted.
+
+            Example: cisternctl pool define images dir --target /srv/images
+                     cisternctl pool start images
+                     cisternctl volume create images disk.qcow2 20G --format qcow2
             """,
-        subcommands: [PoolCommand.self, VolumeCommand.self, JobCommand.self, Monitor.self])
+        subcommands: [
+            PoolCommand.self, VolumeCommand.self, JobCommand.self, Monitor.self, SecretCommand.self, ImportLibvirt.self,
+        ])
 
     @OptionGroup var options: GlobalOptions
 
@@ -31,7 +42,7 @@ struct Cisternctl: AsyncParsableCommand {
     static func perform() async {
         do {
             try await Interrupt.install()
-            var command = try parseAsRoot()
+            var command = try await asyncParseAsRoot(nil)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -40,40 +51,10 @@ struct Cisternctl: AsyncParsableCommand {
             Glibc.exit(ExitStatus.done.rawValue)
         } catch {
             let (status, message) = Failure.describe(error)
-            if status == ExitStatus.done.rawValue { Terminal.line(message) } else if !message.isEmpty { Terminal.complain(message) }
+            if !message.isEmpty { Terminal.line(message, to: status == ExitStatus.done.rawValue ? .output : .messages) }
             Glibc.exit(status)
         }
     }
-}
-
-/// Options of every command; they may stand anywhere on the line.
-struct GlobalOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The bus: system, session, or an address. Default: $CISTERN_BUS, else system.", valueName: "bus"))
-    var bus: String?
-
-    @Flag(help: "Print JSON instead of text for people.")
-    var json = false
-
-    /// The bus that was asked for.
-    var address: Connection.Address {
-        switch bus ?? Terminal.environment("CISTERN_BUS") ?? "system" {
-        case "system", "": .system
-        case "session": .session
-        case let address: .custom(address)
-        }
-    }
-}
-
-/// For commands that ask before they do something that cannot be undone.
-struct Confirmation: ParsableArguments {
-    @Flag(name: [.short, .long], help: "Do not ask.")
-    var yes = false
-}
-
-/// For commands that start a job.
-struct JobOptions: ParsableArguments {
-    @Flag(help: "Do not follow the job: print its path (or / when there was nothing to wait for) and leave.")
-    var noWait = false
 }
 
 /// What Ctrl-C does: ends the program, unless a command that follows a job has something better to do.
@@ -82,29 +63,20 @@ enum Interrupt {
     static var handler: (() -> Void)?
     private static var source: Source?
 
+    /// Ctrl-C is for another program on the terminal.
+    static func hold() { handler = {} }
+    static func release() { handler = nil }
+
+    /// Ends the program, the terminal as it was found.
+    private static func leave() -> Never {
+        HiddenInput.ended()
+        if Terminal.canAsk { Terminal.line("", to: .messages) }
+        exit(ExitStatus.interrupted.rawValue)
+    }
+
     static func install() throws {
         source = try Loop.shared.onSignal(SIGINT) {
-            if let handler { handler() } else { exit(ExitStatus.interrupted.rawValue) }
+            if let handler { handler() } else { leave() }
         }
-    }
-}
-
-/// A size argument: `10G`.
-struct Size: ExpressibleByArgument {
-    let bytes: UInt64
-
-    init?(argument: String) {
-        guard let bytes = Sizes.parse(argument) else { return nil }
-        self.bytes = bytes
-    }
-}
-
-/// Permission bits in octal: `0640`.
-struct Mode: ExpressibleByArgument {
-    let bits: UInt32
-
-    init?(argument: String) {
-        guard let bits = UInt32(argument, radix: 8) else { return nil }
-        self.bits = bits
     }
 }

@@ -24,46 +24,51 @@ struct Object: Sendable {
 @LoopActor
 final class Client {
     static let service = "org.cistern1"
-    static let root: ObjectPath = "/org/cistern1"
-    static let pools: ObjectPath = "/org/cistern1/pools"
+    nonisolated static let root: ObjectPath = "/org/cistern1"
+    nonisolated static let pools: ObjectPath = "/org/cistern1/pools"
+    nonisolated static let volumes: ObjectPath = "/org/cistern1/volumes"
     nonisolated static let jobs: ObjectPath = "/org/cistern1/jobs"
 
     let connection: Connection
     /// A person is there to answer polkit's questions.
     private let interactive: Bool
 
-    init(_ options: GlobalOptions) throws {
+    convenience init(_ options: GlobalOptions) throws { try self.init(options.address, interactive: Terminal.inputIsTerminal) }
+
+    init(_ address: Connection.Address, interactive: Bool) throws {
         do {
-            connection = try Connection.open(options.address, description: "cisternctl")
+            connection = try Connection.open(address, description: "cisternctl")
         } catch {
             let advice = "give the right bus with --bus or CISTERN_BUS"
             throw Failure(.notRunning, "No connection to the bus: \(error.message); \(advice).")
         }
-        interactive = Terminal.inputIsTerminal
+        self.interactive = interactive
     }
 
     /// Calls a method of the service.
     func call<each In: DBusType, each Out: DBusType>(
-        _ path: ObjectPath, _ interface: Interface, _ member: String, _ arguments: repeat each In, returning: repeat (each Out).Type
+        _ path: ObjectPath, _ interface: Interface, _ member: String, _ arguments: repeat each In, returning: repeat (each Out).Type,
+        timeout: Duration? = nil
     ) async throws -> (repeat each Out) {
+        // Who is asked for a password needs time to find it.
         try await connection.call(
             Self.service, path, interface.rawValue, member, repeat each arguments, returning: repeat each returning,
-            timeout: .seconds(120), interactive: interactive)
+            timeout: timeout ?? .seconds(interactive ? 600 : 120), interactive: interactive)
     }
 
     /// Calls a method that answers with a job.
     func start<each In: DBusType>(_ path: ObjectPath, _ interface: Interface, _ member: String, _ arguments: repeat each In) async throws
-        -> ObjectPath
+        -> Started
     {
-        try await call(path, interface, member, repeat each arguments, returning: ObjectPath.self)
+        Started(
+            job: try await call(path, interface, member, repeat each arguments, returning: ObjectPath.self), objects: [path])
     }
 
-    func pool(_ name: String) async throws -> ObjectPath {
-        try await call(Self.root, .manager, "GetPool", name, Properties(), returning: ObjectPath.self)
-    }
-
-    func volume(_ name: String, inPool pool: String) async throws -> ObjectPath {
-        try await call(try await self.pool(pool), .pool, "GetVolume", name, Properties(), returning: ObjectPath.self)
+    /// Calls a method that answers with a new volume and a job.
+    func create<each In: DBusType>(_ pool: ObjectPath, _ member: String, _ arguments: repeat each In) async throws -> Started {
+        let (volume, job) = try await call(
+            pool, .pool, member, repeat each arguments, returning: ObjectPath.self, ObjectPath.self)
+        return Started(job: job, objects: [volume])
     }
 
     func properties(_ path: ObjectPath, _ interface: Interface) async throws -> Properties {
@@ -79,23 +84,27 @@ final class Client {
         }.sorted { $0.path < $1.path }
     }
 
-    /// All volumes, or those of one pool; page by page, by pool and name.
-    func volumes(inPool pool: ObjectPath?) async throws -> [Object] {
+    /// The volumes whose properties equal the filter's, by pool and name, page by page; all properties, or those named.
+    func volumes(where filter: Properties, fields: [String]? = nil, limit: Int = .max) async throws -> [Object] {
         var found: [Object] = []
         var options: Properties = [:]
-        let filter: Properties = pool.map { ["Pool": .path($0)] } ?? [:]
+        options.set("fields", fields.map { .strings($0) })
+        if let limit = UInt32(exactly: limit) { options["limit"] = .uint32(limit) }
         while true {
             let (page, next) = try await call(
                 Self.root, .manager, "ListVolumes", filter, options, returning: [Struct<ObjectPath, Properties>].self, String.self)
             found += page.map { Object(path: $0.values.0, properties: $0.values.1) }
-            guard !next.isEmpty else { return found }
+            guard !next.isEmpty, found.count < limit else { return found }
             options["after"] = .string(next)
         }
     }
 
-    /// Names of pools by their paths.
-    func poolNames() async throws -> [ObjectPath: String] {
-        Dictionary(try await objects(below: Self.pools, .pool).map { ($0.path, $0.properties.text("Name")) }) { $1 }
+    func poolTypes() async throws -> [String: Properties] {
+        try await call(Self.root, .manager, "GetPoolTypes", Properties(), returning: [String: Properties].self)
+    }
+
+    func xml(of path: ObjectPath, _ interface: Interface, _ options: Properties = [:]) async throws -> String {
+        try await call(path, interface, "GetXML", options, returning: String.self)
     }
 
     /// What people call a job.
@@ -115,9 +124,14 @@ extension [String: Variant] {
     func text(_ key: String) -> String { self[key]?.text ?? "" }
     /// ``Sizes/unknown`` when it is not there.
     func number(_ key: String) -> UInt64 { self[key]?.unsigned ?? Sizes.unknown }
+    /// 0 when it is not there.
+    func count(_ key: String) -> UInt64 { self[key]?.unsigned ?? 0 }
     func flag(_ key: String) -> Bool { self[key]?.bool ?? false }
     func size(_ key: String) -> String { Sizes.describe(number(key)) }
 
     /// An argument of a method, left out when it is nil.
     mutating func set(_ key: String, _ value: Variant?) { if let value { self[key] = value } }
+
+    /// The flags that are on, as options of a method.
+    static func flags(_ flags: [String: Bool]) -> Properties { flags.filter(\.value).mapValues { .bool($0) } }
 }

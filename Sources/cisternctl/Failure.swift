@@ -30,7 +30,7 @@ struct Failure: Error, Sendable {
         status = Failure.status(of: name)
         self.message =
             switch status {
-            case .notRunning: "cisternd is not running: " + message
+            case .notRunning: "cisternd is not running, start it with `systemctl start cisternd`: \(message)"
             default: message.isEmpty ? name : message
             }
     }
@@ -50,6 +50,8 @@ struct Failure: Error, Sendable {
     static func describe(_ error: any Error) -> (status: Int32, message: String) {
         switch error {
         case let failure as Failure: return (failure.status.rawValue, failure.message)
+        case let left as JobGoesOn: return (left.failure.status.rawValue, left.failure.message)
+        case let error as SystemError: return (ExitStatus.failed.rawValue, "The system refused: \(error.text).")
         case let error as BusError:
             let failure = Failure(name: error.name, message: error.message)
             return (failure.status.rawValue, failure.message)

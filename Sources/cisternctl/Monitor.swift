@@ -3,37 +3,127 @@ import ArgumentParser
 import Bus
 import EventLoop
 
-/// Prints what changes, a line for each signal, until Ctrl-C.
+/// Prints what changes until Ctrl-C; goes on when cisternd is started again.
 struct Monitor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "monitor", abstract: "Prints every change of pools, volumes and jobs as it happens.")
+        commandName: "monitor", abstract: "Prints every change of pools, volumes and jobs as it happens, until Ctrl-C.",
+        discussion: """
+            With --json a line of JSON for each change: Time, Change (added, removed, changed, finished, started or stopped), Object, \
+            Properties, and Previous: what those that changed were before. Example: cisternctl monitor
+            """)
     @OptionGroup var options: GlobalOptions
+    @OptionGroup var sizes: SizeOptions
 
     @LoopActor
     func run() async throws {
         let client = try Client(options)
-        let signals = try await client.connection.signals(
-            sender: Client.service, path: nil, pathNamespace: Client.root, interface: nil, member: nil)
-        for await signal in signals { Terminal.line(options.json ? json(signal) : plain(signal)) }
+        let (events, output) = AsyncStream.makeStream(of: ReceivedSignal.self)
+        let streams = [
+            try await client.ownerChanges(),
+            try await client.connection.signals(sender: Client.service, pathNamespace: Client.root),
+        ]
+        for stream in streams {
+            Task {
+                for await signal in stream { output.yield(signal) }
+                output.finish()
+            }
+        }
+        var world = World()
+        let printer = ChangePrinter(options: options, sizes: sizes)
+        if try await client.isServiceRunning() {
+            _ = world.replace(with: try await client.everything())
+        } else {
+            Terminal.line("cisternd is not running; its start will be seen.", to: .messages)
+        }
+        for await signal in events {
+            for change in try await changes(signal, &world, client) { printer.show(change) }
+        }
         throw Failure(.notRunning, "The connection to the bus was lost.")
     }
 
-    private func json(_ signal: ReceivedSignal) -> String {
-        JSON.object([
-            ("\"Object\"", JSON.quoted(signal.path.description)), ("\"Interface\"", JSON.quoted(signal.interface)),
-            ("\"Signal\"", JSON.quoted(signal.member)), ("\"Arguments\"", JSON.text(.structure(signal.body))),
-        ])
+    @LoopActor
+    private func changes(_ signal: ReceivedSignal, _ world: inout World, _ client: Client) async throws -> [Change] {
+        guard signal.member == "NameOwnerChanged" else { return world.changes(signal) }
+        if signal.body.last?.text == "" { return [Change(.stopped, Client.root)] }
+        // What has changed while nobody told.
+        guard let everything = try? await client.everything() else { return [Change(.started, Client.root)] }
+        return [Change(.started, Client.root)] + world.replace(with: everything)
+    }
+}
+
+/// Something that has happened to an object, or to the service.
+struct Change: Sendable {
+    enum Kind: String { case added, removed, changed, finished, started, stopped }
+
+    let kind: Kind
+    let object: ObjectPath
+    let properties: Properties
+    /// What those of `properties` were that are known.
+    let previous: Properties
+
+    init(_ kind: Kind, _ object: ObjectPath, _ properties: Properties = [:], previous: Properties = [:]) {
+        self.kind = kind
+        self.object = object
+        self.properties = properties
+        self.previous = previous
+    }
+}
+
+/// All objects as they were last heard of.
+struct World {
+    private var objects: [ObjectPath: Properties] = [:]
+
+    /// Takes over what is there now, and tells how that differs.
+    mutating func replace(with now: [Object]) -> [Change] {
+        let before = objects
+        objects = Dictionary(now.map { ($0.path, $0.properties) }) { $1 }
+        let gone = before.keys.filter { objects[$0] == nil }.sorted().map { Change(.removed, $0) }
+        return gone
+            + now.compactMap { object in
+                guard let old = before[object.path] else { return Change(.added, object.path, object.properties) }
+                return Self.difference(object.path, from: old, to: object.properties)
+            }
     }
 
-    private func plain(_ signal: ReceivedSignal) -> String {
+    private static func difference(_ path: ObjectPath, from old: Properties, to new: Properties) -> Change? {
+        let changed = new.filter { old[$0.key] != $0.value }
+        return changed.isEmpty ? nil : Change(.changed, path, changed, previous: old.filter { changed[$0.key] != nil })
+    }
+
+    /// What a signal of the service tells.
+    mutating func changes(_ signal: ReceivedSignal) -> [Change] {
         let body = signal.body
         switch signal.member {
-        case "PropertiesChanged" where body.count > 1:
-            let changes = (body[1].dictionary ?? [:]).sorted { $0.key < $1.key }
-            return "\(signal.path) " + changes.map { "\($0.key)=\(printable(JSON.text($0.value)))" }.joined(separator: " ")
-        case "InterfacesAdded": return "\(body.first?.path ?? signal.path) added"
-        case "InterfacesRemoved": return "\(body.first?.path ?? signal.path) removed"
-        default: return "\(signal.path) \(signal.member) " + body.map { printable(JSON.text($0)) }.joined(separator: " ")
+        case "InterfacesAdded":
+            guard let path = body.first?.path, let properties = body.last.map(Self.properties) else { return [] }
+            objects[path] = properties
+            return [Change(.added, path, properties)]
+        case "InterfacesRemoved":
+            guard let path = body.first?.path else { return [] }
+            objects[path] = nil
+            return [Change(.removed, path)]
+        case "PropertiesChanged":
+            guard body.count > 1, let news = body[1].dictionary else { return [] }
+            let change = Self.difference(signal.path, from: objects[signal.path] ?? [:], to: news)
+            objects[signal.path, default: [:]].merge(news) { $1 }
+            return change.map { [$0] } ?? []
+        case "JobFinished":
+            guard body.count > 3, let path = body[0].path else { return [] }
+            return [Change(.finished, path, ["State": body[1], "Error": body[2], "ErrorMessage": body[3]])]
+        default: return []
         }
+    }
+
+    /// All properties in an a{sa{sv}}.
+    private static func properties(_ interfaces: Variant) -> Properties {
+        guard case .dictionary(_, _, let entries) = interfaces else { return [:] }
+        return entries.reduce(into: [:]) { all, entry in all.merge(entry.value.dictionary ?? [:]) { $1 } }
+    }
+}
+
+extension Client {
+    /// Pools, volumes and jobs.
+    fileprivate func everything() async throws -> [Object] {
+        try await objects(below: Self.pools, .pool) + volumes(where: [:]) + objects(below: Self.jobs, .job)
     }
 }

@@ -3,6 +3,14 @@ import Bus
 import EventLoop
 import Glibc
 
+/// What the service answered to a method that may start a job.
+struct Started: Sendable {
+    /// `/` when there was nothing to wait for.
+    let job: ObjectPath
+    /// What the method was about, or has made.
+    let objects: [ObjectPath]
+}
+
 /// How a job ended.
 struct JobEnd: Sendable {
     let job: ObjectPath
@@ -19,6 +27,13 @@ struct JobEnd: Sendable {
     }
 }
 
+/// The job that was followed goes on without us: not its end.
+struct JobGoesOn: Error {
+    let job: ObjectPath
+    /// Why we leave, and the exit code.
+    let failure: Failure
+}
+
 /// Follows one job to its end. Made before the job is started, so that no signal of a short job is missed.
 @LoopActor
 final class Follower {
@@ -31,7 +46,7 @@ final class Follower {
     }
 
     private let client: Client
-    private let json: Bool
+    private let view: any JobView
     private let events: AsyncStream<Event>
     private let continuation: AsyncStream<Event>.Continuation
     private var forwarders: [Task<Void, Never>] = []
@@ -39,20 +54,18 @@ final class Follower {
     private var question: Source?
 
     /// Subscribes to what the service says of its jobs.
-    init(_ client: Client, json: Bool) async throws {
+    init(_ client: Client, _ view: any JobView) async throws {
         self.client = client
-        self.json = json
+        self.view = view
         (events, continuation) = AsyncStream.makeStream(of: Event.self)
         let service = Client.service
         let changes = try await client.connection.signals(
-            sender: service, path: nil, pathNamespace: Client.jobs, interface: Interface.properties.rawValue, member: "PropertiesChanged")
+            sender: service, pathNamespace: Client.jobs, interface: Interface.properties.rawValue, member: "PropertiesChanged")
         let ends = try await client.connection.signals(
-            sender: service, path: Client.root, pathNamespace: nil, interface: Interface.manager.rawValue, member: "JobFinished")
-        let owners = try await client.connection.signals(
-            sender: "org.freedesktop.DBus", path: nil, pathNamespace: nil, interface: "org.freedesktop.DBus", member: "NameOwnerChanged")
+            sender: service, path: Client.root, interface: Interface.manager.rawValue, member: "JobFinished")
         forward(changes) { .changed($0.path, $0.body.count > 1 ? $0.body[1].dictionary ?? [:] : [:]) }
         forward(ends, Self.finished)
-        forward(owners) { $0.body.first?.text == service && $0.body.last?.text == "" ? .serviceLeft : nil }
+        forward(try await client.ownerChanges()) { $0.body.last?.text == "" ? .serviceLeft : nil }
     }
 
     private func forward(_ stream: AsyncStream<ReceivedSignal>, _ event: @escaping @Sendable (ReceivedSignal) -> Event?) {
@@ -77,67 +90,75 @@ final class Follower {
     }
 
     /// Shows how the job gets on, until it has ended.
-    func follow(_ job: ObjectPath, title: String, quiet: Bool = false) async throws -> JobEnd {
+    ///
+    /// - Throws: ``JobGoesOn`` when it is left to itself.
+    func follow(_ started: Started, title: String) async throws -> JobEnd {
         defer { stop() }
-        if job == .root { return JobEnd(job: job, properties: ["State": .string("completed")]) }
-        var display = ProgressDisplay(title: title)
-        defer { display.leave() }
+        let job = started.job
+        if job == .root {
+            return JobEnd(job: job, properties: ["Objects": .paths(started.objects), "State": .string("completed")])
+        }
+        try view.begin(title)
+        defer { view.end() }
         let continuation = continuation
         Interrupt.handler = { continuation.yield(.interrupt) }
 
         state = try await client.properties(job, .job)
-        if !isFinished { show(&display, job, quiet) }
-        var iterator = events.makeAsyncIterator()
-        while !isFinished, let event = await iterator.next() {
-            switch event {
-            case .changed(job, let properties):
-                state.merge(properties) { $1 }
-                if question == nil { show(&display, job, quiet) }
-            case .finished(job, let end, let error, let message):
-                state.merge(["State": .string(end), "Error": .string(error), "ErrorMessage": .string(message)]) { $1 }
-            case .serviceLeft:
-                throw Failure(.notRunning, "cisternd has gone; when it is back, `cisternctl job list` tells what became of \(job).")
-            case .interrupt:
-                display.leave()
-                try ask(job)
-            case .answer(let text): try await act(on: text, job)
-            case .changed, .finished: continue
-            }
+        if !isFinished { view.show(state, job) }
+        for await event in events {
+            if isFinished { break }
+            try await handle(event, of: job)
+            if isFinished { break }
         }
         return try await end(of: job)
+    }
+
+    private func handle(_ event: Event, of job: ObjectPath) async throws {
+        switch event {
+        case .changed(job, let properties):
+            state.merge(properties) { $1 }
+            if question == nil { view.show(state, job) }
+        case .finished(job, let end, let error, let message):
+            state.merge(["State": .string(end), "Error": .string(error), "ErrorMessage": .string(message)]) { $1 }
+        case .serviceLeft:
+            let advice = "when it is back, `cisternctl job list` tells what became of \(describe(job))"
+            throw JobGoesOn(job: job, failure: Failure(.notRunning, "cisternd has gone; \(advice)."))
+        case .interrupt: try ask(job)
+        case .answer(let text): try await act(on: text, job)
+        case .changed, .finished: break
+        }
     }
 
     private var isFinished: Bool { ["completed", "failed", "cancelled"].contains(state.text("State")) }
 
     private func end(of job: ObjectPath) async throws -> JobEnd {
-        guard isFinished else { throw Failure(.notRunning, "The connection to the bus was lost; \(job) goes on without us.") }
+        guard isFinished else {
+            let failure = Failure(.notRunning, "The connection to the bus was lost; \(describe(job)) goes on without us.")
+            throw JobGoesOn(job: job, failure: failure)
+        }
+        // The question stands on a line of its own, and nobody wants the answer any more.
+        if question != nil { Terminal.line("", to: .messages) }
         // The signals may have been told apart from the result: the object, which stays for a minute, has it all.
         if let last = try? await client.properties(job, .job) { state.merge(last) { $1 } }
         return JobEnd(job: job, properties: state)
     }
 
-    private func show(_ display: inout ProgressDisplay, _ job: ObjectPath, _ quiet: Bool) {
-        if quiet || isFinished && !Terminal.outputIsTerminal { return }
-        if json {
-            Terminal.line(JSON.text(of: state, job))
-        } else {
-            display.show(Progress(state), now: microsecondsSinceEpoch())
-        }
-    }
-
     /// Ctrl-C: on a terminal the person decides; else, and on the second time, the job goes on without us.
     private func ask(_ job: ObjectPath) throws {
-        guard question == nil, Terminal.inputIsTerminal, Terminal.outputIsTerminal else {
-            if question != nil { Terminal.text("\n") }
+        guard question == nil, Terminal.canAsk else {
+            if question != nil { Terminal.line("", to: .messages) }
             throw leave(job)
         }
-        Terminal.text("Cancel the job (c), leave it running (l), or go on following it (Enter)? ")
+        view.pause()
+        Terminal.text("Cancel the job (c), leave it running (l), or go on following it (Enter)? ", to: .messages)
         let continuation = continuation
         question = try Loop.shared.watch(STDIN_FILENO) { _ in continuation.yield(.answer(readLine() ?? "l")) }
     }
 
-    private func leave(_ job: ObjectPath) -> Failure {
-        Failure(.interrupted, "\(job) goes on; `cisternctl job watch \(Client.number(of: job))` follows it.")
+    private func leave(_ job: ObjectPath) -> JobGoesOn {
+        let number = Client.number(of: job)
+        return JobGoesOn(
+            job: job, failure: Failure(.interrupted, "Job \(number) goes on; `cisternctl job watch \(number)` follows it."))
     }
 
     private func act(on answer: String, _ job: ObjectPath) async throws {
@@ -146,24 +167,22 @@ final class Follower {
         switch answer.lowercased().first {
         case "c": try await client.call(job, .job, "Cancel", Properties())
         case "l": throw leave(job)
-        default: break
+        default: view.show(state, job)
         }
     }
 }
 
-extension Progress {
-    init(_ job: Properties) {
-        phase = job.text("Phase").isEmpty ? job.text("State") : job.text("Phase")
-        bytesDone = job["BytesDone"]?.unsigned ?? 0
-        bytesTotal = job.number("BytesTotal")
-        fraction = job["Progress"]?.double ?? -1
-        rate = job["Rate"]?.unsigned ?? 0
-        expectedEnd = job["ExpectedEndTime"]?.unsigned ?? 0
+extension Client {
+    /// Says when the service comes to the bus or leaves it: its last argument is the new owner, or empty.
+    func ownerChanges() async throws -> AsyncStream<ReceivedSignal> {
+        let all = try await connection.signals(
+            sender: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus", member: "NameOwnerChanged")
+        let (ours, output) = AsyncStream.makeStream(of: ReceivedSignal.self)
+        let filter = Task {
+            for await signal in all where signal.body.first?.text == Self.service { output.yield(signal) }
+            output.finish()
+        }
+        output.onTermination = { _ in filter.cancel() }
+        return ours
     }
-}
-
-func microsecondsSinceEpoch() -> UInt64 {
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
-    return UInt64(now.tv_sec) * 1_000_000 + UInt64(now.tv_nsec) / 1000
 }

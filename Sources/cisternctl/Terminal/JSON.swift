@@ -4,18 +4,26 @@ import Bus
 /// D-Bus values as JSON: variants are unwrapped, an unknown size is null, a descriptor is null.
 enum JSON {
     /// Properties of the objects as one array.
-    static func text(of objects: [Object]) -> String {
-        "[" + objects.map { "\n  " + text(of: $0.properties, $0.path) }.joined(separator: ",") + (objects.isEmpty ? "]" : "\n]")
-    }
+    static func text(of objects: [Object]) -> String { array(objects.map { text(of: $0.properties, $0.path) }) }
 
     /// The properties of one object, sorted, after its path as `Object`.
     static func text(of properties: Properties, _ path: ObjectPath) -> String {
-        let members = properties.sorted { $0.key < $1.key }.map { (quoted($0.key), text($0.value)) }
-        return object([(quoted("Object"), quoted(path.description))] + members)
+        object([("Object", quoted(path.description))] + members(of: properties))
     }
 
+    /// Sorted by key.
+    static func members(of properties: Properties) -> [(key: String, value: String)] {
+        properties.sorted { $0.key < $1.key }.map { ($0.key, text($0.value)) }
+    }
+
+    /// An object of keys as they are and values that are JSON already.
     static func object(_ members: [(key: String, value: String)]) -> String {
-        "{" + members.map { "\($0.key): \($0.value)" }.joined(separator: ", ") + "}"
+        "{" + members.map { "\(quoted($0.key)): \($0.value)" }.joined(separator: ", ") + "}"
+    }
+
+    /// One element a line.
+    static func array(_ elements: [String]) -> String {
+        "[" + elements.map { "\n  " + $0 }.joined(separator: ",") + (elements.isEmpty ? "]" : "\n]")
     }
 
     static func text(_ value: Variant) -> String {
@@ -36,8 +44,11 @@ enum JSON {
 
     /// Keys of JSON are strings, whatever they are on the bus.
     private static func key(_ value: Variant) -> String {
-        let text = text(value)
-        return text.hasPrefix("\"") ? text : quoted(text)
+        switch value {
+        case .string(let text): text
+        case .path(let path): path.description
+        default: text(value)
+        }
     }
 
     static func quoted(_ text: String) -> String {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+import Glibc
 
 /// A size on the command line: `10G` and `10GiB` are binary, `10GB` is decimal, a bare number is bytes.
 enum Sizes {
@@ -57,4 +58,21 @@ func describeSeconds(_ seconds: UInt64) -> String {
     if seconds < 60 { return "\(seconds) s" }
     if seconds < 3600 { return "\(seconds / 60) min \(seconds % 60) s" }
     return "\(seconds / 3600) h \(seconds % 3600 / 60) min"
+}
+
+/// A moment for people, in their time zone: `2026-11-23 15:04:27`; empty when nobody knows.
+func describeTime(_ microseconds: UInt64, format: String = "%Y-%m-%d %H:%M:%S") -> String {
+    guard microseconds > 0 else { return "" }
+    var seconds = time_t(microseconds / 1_000_000)
+    var parts = Glibc.tm()
+    var text = [CChar](repeating: 0, count: 64)
+    guard localtime_r(&seconds, &parts) != nil else { return "" }
+    let length = strftime(&text, text.count, format, &parts)
+    return String(decoding: text[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
+func microsecondsSinceEpoch() -> UInt64 {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    return UInt64(now.tv_sec) * 1_000_000 + UInt64(now.tv_nsec) / 1000
 }
