@@ -43,9 +43,19 @@ enum Completion {
         do {
             let client = try Client(GlobalOptions.address(bus(in: words)), interactive: false)
             guard try await client.isServiceRunning() else { return [] }
-            return try await look(client, words, index).sorted()
+            return try await look(client, words, index).sorted().map(quoted)
         } catch {
             return []
+        }
+    }
+
+    /// A word as the script of the shell that asks wants it. bash's expands it like a command line: unquoted, the name `$(reboot)` would
+    /// do what it says. zsh's takes what follows a colon for a description.
+    private static func quoted(_ word: String) -> String {
+        switch Terminal.environment("SAP_SHELL") {
+        case "bash": "'" + word.map { $0 == "'" ? "'\\''" : "\($0)" }.joined() + "'"
+        case "zsh": word.map { $0 == ":" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
+        default: word
         }
     }
 

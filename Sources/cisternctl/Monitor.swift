@@ -11,8 +11,8 @@ struct Monitor: AsyncParsableCommand {
             With --json a line of JSON for each change: Time, Change (added, removed, changed, finished, started or stopped), Object, \
             Properties, and Previous: what those that changed were before. Example: cisternctl monitor
             """)
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var sizes: SizeOptions
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {

@@ -13,7 +13,7 @@ struct GlobalOptions: ParsableArguments {
     @Flag(help: "Print JSON instead of text for people.")
     var json = false
 
-    @Option(help: ArgumentHelp("auto, always or never; auto is on a terminal, unless $NO_COLOR is set.", valueName: "when"))
+    @Option(help: ArgumentHelp("Colours; auto is on a terminal, unless $NO_COLOR is set.", valueName: "when"))
     var color = ColorChoice.auto
 
     /// The bus that was asked for.

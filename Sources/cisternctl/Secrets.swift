@@ -27,10 +27,10 @@ struct SecretSet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: "Keeps a secret under a name, which pools refer to as source.secret.",
         discussion: "It is typed unseen, or read from a file to its end. Example: cisternctl secret set san-password")
-    @OptionGroup var options: GlobalOptions
     @Argument(help: "What the secret is for.") var usage: String
     @Option(help: ArgumentHelp("The file that holds it; - asks, or reads standard input.", valueName: "file"), completion: .file())
     var file = "-"
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -45,9 +45,9 @@ struct SecretSet: AsyncParsableCommand {
 struct SecretRemove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Forgets a secret.", discussion: "Example: cisternctl secret remove san-password")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var confirmation: Confirmation
     @Argument(help: "What the secret is for.", completion: Completion.secrets) var usage: String
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {

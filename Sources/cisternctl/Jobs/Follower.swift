@@ -105,11 +105,8 @@ final class Follower {
 
         state = try await client.properties(job, .job)
         if !isFinished { view.show(state, job) }
-        for await event in events {
-            if isFinished { break }
-            try await handle(event, of: job)
-            if isFinished { break }
-        }
+        var iterator = events.makeAsyncIterator()
+        while !isFinished, let event = await iterator.next() { try await handle(event, of: job) }
         return try await end(of: job)
     }
 
@@ -117,7 +114,7 @@ final class Follower {
         switch event {
         case .changed(job, let properties):
             state.merge(properties) { $1 }
-            if question == nil { view.show(state, job) }
+            if question == nil, !isFinished { view.show(state, job) }
         case .finished(job, let end, let error, let message):
             state.merge(["State": .string(end), "Error": .string(error), "ErrorMessage": .string(message)]) { $1 }
         case .serviceLeft:

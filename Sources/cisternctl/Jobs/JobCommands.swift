@@ -48,8 +48,8 @@ struct JobWatch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch", abstract: "Shows how a job gets on until it ends.",
         discussion: "With --json a line of JSON for each change. Example: cisternctl job watch 12")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -62,8 +62,8 @@ struct JobWait: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wait", abstract: "Waits until a job ends, and says how.",
         discussion: "Exit code 0 if it completed, else 1. Example: cisternctl job wait 12")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws { try await followJob(job.job, options, SilentView()) }
@@ -84,8 +84,8 @@ struct JobCancel: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel", abstract: "Cancels a job; nothing half-made remains.",
         discussion: "It is asked to stop; `job wait` waits until it has. Example: cisternctl job cancel 12")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {

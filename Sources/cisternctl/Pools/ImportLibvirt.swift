@@ -14,9 +14,9 @@ struct ImportLibvirt: AsyncParsableCommand {
 
             Example: cisternctl import-libvirt --dry-run
             """)
-    @OptionGroup var options: GlobalOptions
     @Argument(help: "Where the definitions are.", completion: .directory) var directory = "/etc/libvirt/storage"
     @Flag(help: "Define nothing, only say what would happen.") var dryRun = false
+    @OptionGroup var options: GlobalOptions
 
     /// What became of one definition.
     private struct Outcome {

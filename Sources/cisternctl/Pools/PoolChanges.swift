@@ -6,9 +6,9 @@ import EventLoop
 struct PoolStart: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "start", abstract: "Starts a pool.", discussion: "Example: cisternctl pool start images")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var pool: PoolArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws { try await changePool(pool.pool, "Start", done: "started", options, job) }
@@ -17,9 +17,9 @@ struct PoolStart: AsyncParsableCommand {
 struct PoolStop: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "Stops a pool; its volumes stay where they are.", discussion: "Example: cisternctl pool stop images")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var pool: PoolArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws { try await changePool(pool.pool, "Stop", done: "stopped", options, job) }
@@ -28,9 +28,9 @@ struct PoolStop: AsyncParsableCommand {
 struct PoolRefresh: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "refresh", abstract: "Scans a pool again; seldom needed.", discussion: "Example: cisternctl pool refresh images")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var pool: PoolArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws { try await changePool(pool.pool, "Refresh", done: "scanned", options, job) }
@@ -49,11 +49,11 @@ struct PoolBuild: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "build", abstract: "Makes what a pool needs before its first start: a directory, a file system, a volume group.",
         discussion: "Example: cisternctl pool build images")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var confirmation: Confirmation
     @OptionGroup var pool: PoolArgument
     @Flag(help: "Build even where there is data already, which is lost.") var overwrite = false
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -80,10 +80,10 @@ struct PoolDelete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete", abstract: "Deletes what a stopped pool is made of; `undefine` only forgets the pool.",
         discussion: "Example: cisternctl pool delete images")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var confirmation: Confirmation
     @OptionGroup var pool: PoolArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -101,9 +101,9 @@ struct PoolUndefine: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "undefine", abstract: "Forgets a stopped pool; its data is not touched.",
         discussion: "Example: cisternctl pool undefine images")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var confirmation: Confirmation
     @OptionGroup var pool: PoolArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -122,9 +122,9 @@ struct PoolAutostart: AsyncParsableCommand {
         discussion: "Example: cisternctl pool autostart images on")
     enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }
 
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var pool: PoolArgument
     @Argument(help: "on or off.") var state: Switch
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {

@@ -16,8 +16,8 @@ struct PoolCommand: AsyncParsableCommand {
 struct PoolList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists all pools.", discussion: "Example: cisternctl pool list")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var sizes: SizeOptions
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -42,9 +42,9 @@ struct PoolList: AsyncParsableCommand {
 struct PoolInfo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "info", abstract: "Shows everything about a pool.", discussion: "Example: cisternctl pool info images")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var sizes: SizeOptions
     @OptionGroup var pool: PoolArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -73,10 +73,19 @@ struct PoolInfo: AsyncParsableCommand {
     }
 
     private func limits(_ pool: Properties) -> [(String, Cell)] {
-        let reasons = (pool["Capabilities"]?.stringDictionary ?? [:]).filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
         let skipped = (pool["Skipped"]?.elements ?? []).compactMap(\.elements).filter { $0.count == 2 }
-        return reasons.map { ("No \($0.key)", Cell($0.value)) }
+        return Self.impossible(pool["Capabilities"])
             + skipped.map { ("Skipped", Cell("\($0[0].text ?? ""): \($0[1].text ?? "")")) }
+    }
+}
+
+extension PoolInfo {
+    /// What cannot be done, a line for each reason.
+    static func impossible(_ capabilities: Variant?) -> [(String, Cell)] {
+        let reasons = (capabilities?.stringDictionary ?? [:]).filter { !$0.value.isEmpty }
+        return Dictionary(grouping: reasons.keys.sorted()) { reasons[$0] ?? "" }.sorted { $0.key < $1.key }.map {
+            ("Impossible", Cell("\($0.value.joined(separator: ", ")): \($0.key)"))
+        }
     }
 }
 
@@ -90,8 +99,8 @@ struct PoolTypes: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "types", abstract: "Lists the types of pools, or tells what one type can do and be set to.",
         discussion: "Example: cisternctl pool types dir")
-    @OptionGroup var options: GlobalOptions
     @Argument(help: "The type; all of them without it.", completion: Completion.types) var type: String?
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -117,12 +126,11 @@ struct PoolTypes: AsyncParsableCommand {
 
     private func description(of type: Properties) -> [(String, Cell)] {
         let settings = (type["settings"]?.stringDictionary ?? [:]).sorted { $0.key < $1.key }
-        let limits = (type["capabilities"]?.stringDictionary ?? [:]).filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
         return [
             ("Available", availability(type)), ("Formats", Cell((type["pool-formats"]?.strings ?? []).joined(separator: " "))),
             ("Volume formats", Cell((type["volume-formats"]?.strings ?? []).joined(separator: " "))),
         ] + settings.map { ("Setting", Cell("\($0.key): \(Settings.explain($0.value))")) }
-            + limits.map { ("No \($0.key)", Cell($0.value)) }
+            + PoolInfo.impossible(type["capabilities"])
     }
 }
 
@@ -136,9 +144,9 @@ struct PoolXML: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "xml", abstract: "Prints a pool's definition in libvirt's XML.",
         discussion: "Example: cisternctl pool xml images --compatible >images.xml")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var pool: PoolArgument
     @Flag(help: "Leave out what only Cistern knows.") var compatible = false
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {

@@ -7,12 +7,11 @@ struct PoolDefine: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "define", abstract: "Defines a pool by its settings.",
         discussion: """
-            Example: cisternctl pool define images dir --target /srv/images --autostart
-                     cisternctl pool define shared netfs --host nfs.example --source-path /export --target /mnt/shared
-                     cisternctl pool define luns scsi --set source.adapter.name=host5 --target /dev/disk/by-path
+            Example: cisternctl pool define images dir --target /srv/images
+                     cisternctl pool define nfs netfs --host nas --source-path /x --target /x
+                     cisternctl pool define hba scsi --set source.adapter.name=host5
             """)
 
-    @OptionGroup var options: GlobalOptions
     @Argument(help: "The new pool's name.") var name: String
     @Argument(help: "Its type; see `cisternctl pool types`.", completion: Completion.types) var type: String
     @Option(help: ArgumentHelp("Where its volumes are found.", valueName: "path"), completion: .directory) var target: String?
@@ -20,6 +19,7 @@ struct PoolDefine: AsyncParsableCommand {
     @OptionGroup var permissions: PermissionOptions
     @Option(help: ArgumentHelp("The format of new volumes.", valueName: "format"), completion: Completion.formats) var volumeFormat: String?
     @OptionGroup var how: DefineOptions
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -37,7 +37,8 @@ struct PoolDefine: AsyncParsableCommand {
         return source.settings + [
             Setting("target.path", try target.map { [try absolute($0)] } ?? []), Setting("target.mode", mode ?? []),
             Setting("target.owner", permissions.owner.map { ["\($0.id)"] } ?? []),
-            Setting("target.group", permissions.group.map { ["\($0.id)"] } ?? []), Setting("volume.format", volumeFormat.map { [$0] } ?? []),
+            Setting("target.group", permissions.group.map { ["\($0.id)"] } ?? []),
+            Setting("volume.format", volumeFormat.map { [$0] } ?? []),
         ]
     }
 }
@@ -47,9 +48,9 @@ struct PoolDefineXML: AsyncParsableCommand {
         commandName: "define-xml", abstract: "Defines a pool by libvirt's pool XML.",
         discussion: "Example: virsh pool-dumpxml images | cisternctl pool define-xml -")
 
-    @OptionGroup var options: GlobalOptions
     @Argument(help: "A file with the XML; - is standard input.", completion: .file(extensions: ["xml"])) var file: String
     @OptionGroup var how: DefineOptions
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -66,10 +67,10 @@ struct PoolSources: AsyncParsableCommand {
         commandName: "sources", abstract: "Looks for what pools of a type could be made of.",
         discussion: "Example: cisternctl pool sources netfs --host nfs.example")
 
-    @OptionGroup var options: GlobalOptions
     @Argument(help: "The type; see `cisternctl pool types`.", completion: Completion.types) var type: String
     @OptionGroup var source: SourceOptions
     @Option(help: ArgumentHelp("How long to look, at most; 20 if not given.", valueName: "seconds")) var timeout: UInt32?
+    @OptionGroup var options: GlobalOptions
 
     func validate() throws {
         if let timeout, !(1...4000).contains(timeout) { throw ValidationError("--timeout wants 1 to 4000 seconds.") }

@@ -8,8 +8,8 @@ struct PoolEdit: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "edit", abstract: "Edits the XML of a stopped pool with $VISUAL, $EDITOR or vi.",
         discussion: "Example: EDITOR=nano cisternctl pool edit images")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var pool: PoolArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -40,7 +40,8 @@ struct PoolEdit: AsyncParsableCommand {
         guard try await client.xml(of: path, .pool) == before else {
             throw Failure(.failed, "Somebody has changed pool \(pool.pool) meanwhile; look at it as it is now and edit it again.")
         }
-        _ = try await client.call(Client.root, .manager, "DefinePoolXML", after, Properties.flags(["replace": true]), returning: ObjectPath.self)
+        _ = try await client.call(
+            Client.root, .manager, "DefinePoolXML", after, Properties.flags(["replace": true]), returning: ObjectPath.self)
     }
 
     @LoopActor

@@ -13,7 +13,8 @@ struct Host: ExpressibleByArgument {
     init?(argument: String) {
         var (name, port) = (argument, UInt16(0))
         let isBracketed = argument.hasPrefix("[")
-        if let colon = argument.lastIndex(of: ":"), !argument[colon...].contains("]"), isBracketed || argument.firstIndex(of: ":") == colon {
+        if let colon = argument.lastIndex(of: ":"), !argument[colon...].contains("]"), isBracketed || argument.firstIndex(of: ":") == colon
+        {
             guard let number = UInt16(argument[argument.index(after: colon)...]) else { return nil }
             (name, port) = (String(argument[..<colon]), number)
         }

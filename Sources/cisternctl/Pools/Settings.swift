@@ -47,7 +47,7 @@ enum Settings {
         let parents = types.filter { $0.value == "a{sv}" && setting.key.hasPrefix($0.key + ".") }.keys
         guard let parent = parents.max(by: { $0.count < $1.count }) else {
             let near = nearest(to: setting.key, of: Array(types.keys))
-            let hint = near.isEmpty ? "there are \(types.keys.sorted().joined(separator: ", "))" : "did you mean \(near[0])?"
+            let hint = near.isEmpty ? "there are \(types.keys.sorted().joined(separator: ", "))." : "did you mean \(near[0])?"
             throw Failure(.usage, "There is no setting \(setting.key) for this type of pool; \(hint)")
         }
         let member = String(setting.key.dropFirst(parent.count + 1))

@@ -36,7 +36,7 @@ enum JSON {
         case .signature(let value): quoted(value.description)
         case .descriptor: "null"
         case .array(_, let elements), .structure(let elements): "[" + elements.map { text($0) }.joined(separator: ", ") + "]"
-        case .dictionary(_, _, let entries): object(entries.map { (key($0.key), text($0.value)) })
+        case .dictionary(_, _, let entries): object(entries.map { (key($0.key), text($0.value)) }.sorted { $0.0 < $1.0 })
         case .variant(let value): text(value)
         case .byte, .int16, .uint16, .int32, .uint32, .int64, .uint64: value.description
         }

@@ -7,13 +7,13 @@ struct VolumeResize: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resize", abstract: "Gives a volume another capacity.",
         discussion: "Example: cisternctl volume resize images disk.qcow2 40G")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var confirmation: Confirmation
     @OptionGroup var volume: VolumeArgument
     @Argument(help: "The new capacity.") var size: Size
     @Flag(help: "Allow a smaller size: what lies behind it is lost.") var allowShrink = false
     @Flag(help: "Reserve the space of what is added.") var allocate = false
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -36,9 +36,9 @@ struct VolumeRename: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rename", abstract: "Gives a volume another name in its pool; its key stays.",
         discussion: "Example: cisternctl volume rename images old.img new.img")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var volume: VolumeArgument
     @Argument(help: "Its new name.") var newName: String
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -56,11 +56,11 @@ struct VolumeRebase: AsyncParsableCommand {
         discussion: """
             What a reader of the volume sees stays the same. Example: cisternctl volume rebase images vm.qcow2 --flatten
             """)
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var volume: VolumeArgument
     @Option(help: ArgumentHelp("The new backing volume.", valueName: "pool/volume")) var onto: VolumeName?
     @Flag(help: "Take all data into the volume itself; it then needs no other.") var flatten = false
+    @OptionGroup var options: GlobalOptions
 
     func validate() throws {
         guard (onto == nil) == flatten else { throw ValidationError("Give either --onto POOL/VOLUME or --flatten.") }
@@ -85,9 +85,9 @@ struct VolumePermissions: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "permissions", abstract: "Shows or sets mode, owner and group of a volume.",
         discussion: "Example: cisternctl volume permissions images disk.qcow2 --mode 0640 --group kvm")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var volume: VolumeArgument
     @OptionGroup var permissions: PermissionOptions
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -108,11 +108,12 @@ struct VolumeMetadata: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "metadata", abstract: "Shows or changes the words that are kept with a volume.",
         discussion: "Example: cisternctl volume metadata images disk.qcow2 owner=alice --remove ticket")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var volume: VolumeArgument
     @Argument(help: ArgumentHelp("Words to keep.", valueName: "key=value")) var assignments: [Assignment] = []
-    @Option(name: .customLong("remove"), help: ArgumentHelp("A word to forget; may be repeated.", valueName: "key")) var removed: [String] = []
+    @Option(name: .customLong("remove"), help: ArgumentHelp("A word to forget; may be repeated.", valueName: "key")) var removed: [String] =
+        []
     @Flag(help: "Forget all that was kept before.") var clear = false
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -133,11 +134,11 @@ struct VolumeWipe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wipe", abstract: "Makes the data of a volume unreadable; the volume stays.",
         discussion: "Example: cisternctl volume wipe images disk.qcow2 --algorithm zero")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var confirmation: Confirmation
     @OptionGroup var volume: VolumeArgument
     @Option(help: "zero writes zeros, clear only promises to read as zeros.", completion: .list(["zero", "clear"])) var algorithm = "zero"
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -154,10 +155,10 @@ struct VolumeDelete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete", abstract: "Deletes a volume and all that is in it.",
         discussion: "Example: cisternctl volume delete images disk.qcow2")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var confirmation: Confirmation
     @OptionGroup var volume: VolumeArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {

@@ -19,12 +19,12 @@ struct VolumeList: AsyncParsableCommand {
         discussion: "Example: cisternctl volume list images --format qcow2")
     private static let fields = ["Pool", "Name", "Format", "State", "Capacity", "Allocation", "Path"]
 
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var sizes: SizeOptions
     @Argument(help: "The pool; all of them without it.", completion: Completion.pools) var pool: String?
     @Option(help: "Only volumes of this format.", completion: Completion.formats) var format: String?
     @Option(help: "Only volumes in this state: ready, allocating or error.", completion: .list(["ready", "allocating", "error"]))
     var state: String?
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -52,9 +52,9 @@ struct VolumeList: AsyncParsableCommand {
 struct VolumeInfo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "info", abstract: "Shows everything about a volume.", discussion: "Example: cisternctl volume info images disk.qcow2")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var sizes: SizeOptions
     @OptionGroup var volume: VolumeArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -95,8 +95,8 @@ struct VolumePath: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "path", abstract: "Prints where a volume's data is reached.",
         discussion: "Example: qemu-img info \"$(cisternctl volume path images disk.qcow2)\"")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var volume: VolumeArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -115,8 +115,8 @@ struct VolumePath: AsyncParsableCommand {
 struct VolumeXML: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "xml", abstract: "Prints a volume in libvirt's XML.", discussion: "Example: cisternctl volume xml images disk.qcow2")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var volume: VolumeArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -134,8 +134,8 @@ struct VolumeHolders: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "holders", abstract: "Tells who uses a volume: processes, devices, other volumes, jobs.",
         discussion: "Example: cisternctl volume holders images disk.qcow2")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var volume: VolumeArgument
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {

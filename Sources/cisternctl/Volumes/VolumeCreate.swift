@@ -59,19 +59,20 @@ struct VolumeCreate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "create", abstract: "Makes a volume.",
         discussion: """
-            Example: cisternctl volume create images disk.qcow2 20G --format qcow2
-                     cisternctl volume create images vm.qcow2 --format qcow2 --backing images/disk.qcow2
+            Example: cisternctl volume create images disk 20G --format qcow2
+                     cisternctl volume create vms a --format qcow2 --backing images/disk
                      cisternctl volume create --xml volume.xml images
             """)
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @Argument(help: "The pool.", completion: Completion.pools) var pool: String
     @Argument(help: "The new volume's name.") var name: String?
     @Argument(help: "Its capacity: 512MiB, 10G. An overlay has its backing volume's if none is given.") var size: Size?
     @OptionGroup var what: CreateOptions
-    @Option(help: ArgumentHelp("Make what libvirt's volume XML in a file says; - is standard input.", valueName: "file"), completion: .file())
+    @Option(
+        help: ArgumentHelp("Make what libvirt's volume XML in a file says; - is standard input.", valueName: "file"), completion: .file())
     var xml: String?
     @Option(help: ArgumentHelp("With --xml: take the data of that volume.", valueName: "pool/volume")) var source: VolumeName?
+    @OptionGroup var options: GlobalOptions
 
     func validate() throws {
         if xml != nil {
@@ -123,17 +124,18 @@ struct VolumeClone: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clone", abstract: "Makes a copy of a volume, in its pool or another.",
         discussion: "Example: cisternctl volume clone images disk.qcow2 copy.qcow2 --to backup")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var volume: VolumeArgument
     @Argument(help: "The copy's name.") var name: String
-    @Option(help: ArgumentHelp("The pool that the copy is made in; the same one without it.", valueName: "pool"), completion: Completion.pools)
+    @Option(
+        help: ArgumentHelp("The pool that the copy is made in; the same one without it.", valueName: "pool"), completion: Completion.pools)
     var to: String?
     @Option(
         help: ArgumentHelp("auto, reflink, snapshot, overlay or copy.", valueName: "how"),
         completion: .list(["auto", "reflink", "snapshot", "overlay", "copy"]))
     var mode: String?
     @Option(help: "The copy's format.", completion: Completion.formats) var format: String?
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {

@@ -18,12 +18,12 @@ struct VolumeUpload: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "upload", abstract: "Writes a file's content into a volume.",
         discussion: "Example: xzcat disk.img.xz | cisternctl volume upload images disk.img - --yes")
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var confirmation: Confirmation
     @OptionGroup var volume: VolumeArgument
     @Argument(help: "The file; - is standard input.", completion: .file()) var file: String
     @OptionGroup var range: RangeOptions
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
@@ -46,14 +46,16 @@ struct VolumeDownload: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "download", abstract: "Writes a volume's data into a new file.",
         discussion: """
-            The file is removed again unless it is complete. Example: cisternctl volume download images disk.img disk.img
+            The file is removed again unless it is complete.
+
+            Example: cisternctl volume download images disk.img disk.img
             """)
-    @OptionGroup var options: GlobalOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var volume: VolumeArgument
     @Argument(help: "The file; - is standard output.", completion: .file()) var file: String
     @OptionGroup var range: RangeOptions
     @Flag(help: "Replace the file if it exists, or write to a device.") var force = false
+    @OptionGroup var options: GlobalOptions
 
     @LoopActor
     func run() async throws {
