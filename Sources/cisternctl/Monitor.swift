@@ -32,6 +32,7 @@ struct Monitor: AsyncParsableCommand {
         let printer = ChangePrinter(options: options, sizes: sizes)
         if try await client.isServiceRunning() {
             _ = world.replace(with: try await client.everything())
+            if Terminal.messagesAreSeen { Terminal.line("Watching cisternd; Ctrl-C ends it.", to: .messages) }
         } else {
             Terminal.line("cisternd is not running; its start will be seen.", to: .messages)
         }

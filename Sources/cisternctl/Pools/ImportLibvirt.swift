@@ -49,7 +49,7 @@ struct ImportLibvirt: AsyncParsableCommand {
             let xml = try await readFile(file)
             let path = try await client.call(Client.root, .manager, "DefinePoolXML", xml, how, returning: ObjectPath.self)
             return Outcome(file: file, state: dryRun ? "good" : "defined", autostart: isLinked, object: path)
-        } catch let error as BusError where error.name != "org.freedesktop.DBus.Error.ServiceUnknown" {
+        } catch let error as BusError where Failure(name: error.name, message: "").status == .failed {
             let exists = error.name == "org.cistern1.Error.Exists"
             return Outcome(
                 file: file, state: exists ? "exists" : "refused", autostart: isLinked, error: (error.name, error.message))
