@@ -24,6 +24,10 @@ unitdir = $(PREFIX)/lib/systemd/system
 interfacedir = $(datadir)/dbus-1/interfaces
 policydir = $(datadir)/dbus-1/system.d
 activationdir = $(datadir)/dbus-1/system-services
+# Where each shell looks for what it can complete.
+bashdir = $(datadir)/bash-completion/completions
+zshdir = $(datadir)/zsh/site-functions
+fishdir = $(datadir)/fish/vendor_completions.d
 
 SWIFT ?= swift
 release = $(CURDIR)/.build/release
@@ -97,12 +101,18 @@ install:
 	sed 's|@sbindir@|$(sbindir)|' dbus/org.cistern1.service.in > $(DESTDIR)$(activationdir)/org.cistern1.service
 	sed 's|@sbindir@|$(sbindir)|' systemd/cisternd.service.in > $(DESTDIR)$(unitdir)/cisternd.service
 	chmod 0644 $(DESTDIR)$(activationdir)/org.cistern1.service $(DESTDIR)$(unitdir)/cisternd.service
+	install -d $(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir) $(DESTDIR)$(fishdir)
+	$(release)/cisternctl --generate-completion-script bash > $(DESTDIR)$(bashdir)/cisternctl
+	$(release)/cisternctl --generate-completion-script zsh > $(DESTDIR)$(zshdir)/_cisternctl
+	$(release)/cisternctl --generate-completion-script fish > $(DESTDIR)$(fishdir)/cisternctl.fish
+	chmod 0644 $(DESTDIR)$(bashdir)/cisternctl $(DESTDIR)$(zshdir)/_cisternctl $(DESTDIR)$(fishdir)/cisternctl.fish
 
 uninstall:
 	rm -f $(DESTDIR)$(sbindir)/cisternd $(DESTDIR)$(bindir)/cisternctl
 	rm -f $(addprefix $(DESTDIR)$(interfacedir)/,$(notdir $(wildcard dbus/org.cistern1.*.xml)))
 	rm -f $(DESTDIR)$(policydir)/org.cistern1.conf $(DESTDIR)$(activationdir)/org.cistern1.service
 	rm -f $(DESTDIR)$(unitdir)/cisternd.service
+	rm -f $(DESTDIR)$(bashdir)/cisternctl $(DESTDIR)$(zshdir)/_cisternctl $(DESTDIR)$(fishdir)/cisternctl.fish
 
 clean:
 	rm -rf .build

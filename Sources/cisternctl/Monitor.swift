@@ -9,7 +9,9 @@ struct Monitor: AsyncParsableCommand {
         commandName: "monitor", abstract: "Prints every change of pools, volumes and jobs as it happens, until Ctrl-C.",
         discussion: """
             With --json a line of JSON for each change: Time, Change (added, removed, changed, finished, started or stopped), Object, \
-            Properties, and Previous: what those that changed were before. Example: cisternctl monitor
+            Properties, and Previous: what those that changed were before.
+
+            Example: cisternctl monitor
             """)
     @OptionGroup var sizes: SizeOptions
     @OptionGroup var options: GlobalOptions

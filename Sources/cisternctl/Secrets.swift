@@ -26,7 +26,7 @@ struct SecretList: AsyncParsableCommand {
 struct SecretSet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: "Keeps a secret under a name, which pools refer to as source.secret.",
-        discussion: "It is typed unseen, or read from a file to its end. Example: cisternctl secret set san-password")
+        discussion: "It is typed unseen, or read from a file to its end.\n\nExample: cisternctl secret set san-password")
     @Argument(help: "What the secret is for.") var usage: String
     @Option(help: ArgumentHelp("The file that holds it; - asks, or reads standard input.", valueName: "file"), completion: .file())
     var file = "-"

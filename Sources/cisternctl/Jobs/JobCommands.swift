@@ -47,7 +47,7 @@ struct JobList: AsyncParsableCommand {
 struct JobWatch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch", abstract: "Shows how a job gets on until it ends.",
-        discussion: "With --json a line of JSON for each change. Example: cisternctl job watch 12")
+        discussion: "With --json a line of JSON for each change.\n\nExample: cisternctl job watch 12")
     @OptionGroup var job: JobArgument
     @OptionGroup var options: GlobalOptions
 
@@ -61,7 +61,7 @@ struct JobWatch: AsyncParsableCommand {
 struct JobWait: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wait", abstract: "Waits until a job ends, and says how.",
-        discussion: "Exit code 0 if it completed, else 1. Example: cisternctl job wait 12")
+        discussion: "Exit code 0 if it completed, else 1.\n\nExample: cisternctl job wait 12")
     @OptionGroup var job: JobArgument
     @OptionGroup var options: GlobalOptions
 
@@ -83,7 +83,7 @@ private func followJob(_ job: String, _ options: GlobalOptions, _ view: any JobV
 struct JobCancel: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel", abstract: "Cancels a job; nothing half-made remains.",
-        discussion: "It is asked to stop; `job wait` waits until it has. Example: cisternctl job cancel 12")
+        discussion: "It is asked to stop; `job wait` waits until it has.\n\nExample: cisternctl job cancel 12")
     @OptionGroup var job: JobArgument
     @OptionGroup var options: GlobalOptions
 

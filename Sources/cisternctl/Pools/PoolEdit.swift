@@ -88,8 +88,8 @@ struct Draft: Sendable {
     func edit() async throws {
         let editor = ["VISUAL", "EDITOR"].compactMap(Terminal.environment).first { !$0.isEmpty } ?? "vi"
         await Interrupt.hold()
-        // The words of the variable are the person's own shell's; the file is passed as an argument of it.
-        let result = await run("/bin/sh", ["-c", "\(editor) \"$1\"", "sh", path])
+        // The words of the variable are the person's own shell's, the file is an argument of it, and Ctrl-C is for the editor alone.
+        let result = await run("/bin/sh", ["-c", "trap : INT; \(editor) \"$1\"", "sh", path])
         await Interrupt.release()
         guard result == 0 else {
             let isUnchanged = try await readFile(path) == original

@@ -54,7 +54,9 @@ struct VolumeRebase: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rebase", abstract: "Puts an overlay on another backing volume, or on none.",
         discussion: """
-            What a reader of the volume sees stays the same. Example: cisternctl volume rebase images vm.qcow2 --flatten
+            What a reader of the volume sees stays the same.
+
+            Example: cisternctl volume rebase images vm.qcow2 --flatten
             """)
     @OptionGroup var job: JobOptions
     @OptionGroup var volume: VolumeArgument

@@ -80,6 +80,13 @@ struct JSONObject: Equatable, CustomStringConvertible {
     /// Without what changes from one look to the next.
     func without(_ keys: String...) -> JSONObject { JSONObject(members: members.filter { !keys.contains($0.key) }) }
 
+    /// What one has and the other has not.
+    func differences(from other: JSONObject) -> [String] {
+        Set(members.keys).union(other.members.keys).sorted().filter { key in
+            JSONObject(members: members.filter { $0.key == key }) != JSONObject(members: other.members.filter { $0.key == key })
+        }.map { "\($0): \(members[$0] ?? "-"), not \(other.members[$0] ?? "-")" }
+    }
+
     static func == (left: JSONObject, right: JSONObject) -> Bool { NSDictionary(dictionary: left.members).isEqual(to: right.members) }
     var description: String { members.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: "\n") }
 }
@@ -89,7 +96,7 @@ private func plain(_ value: Variant) -> Any {
     switch value {
     case .uint64(.max): NSNull()
     case .bool(let value): value
-    case .double(let value): value
+    case .double(let value): NSNumber(value: value)
     case .string(let value): value
     case .path(let value): value.description
     case .variant(let value): plain(value)

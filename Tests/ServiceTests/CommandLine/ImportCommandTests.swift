@@ -15,7 +15,7 @@ import Testing
             let xml = "<pool type='dir'><name>\(name)</name><target><path>\(harness.root)/\(name)</path></target></pool>"
             writeFile(directory + "/\(name).xml", Array(xml.utf8))
         }
-        writeFile(directory + "/bad.xml", Array("<pool type='sheepdog'><name>bad</name></pool>".utf8))
+        writeFile(directory + "/bad.xml", Array("<pool type='dir'><name>bad</name><oops/></pool>".utf8))
         symlink(directory + "/one.xml", directory + "/autostart/one.xml")
         return directory
     }
@@ -25,7 +25,7 @@ import Testing
             let directory = definitions(harness)
             let result = try await harness.cisternctl("import-libvirt", directory)
             #expect(result.status == 1 && result.complaint.contains("1 of 3"), "\(result.complaint)")
-            #expect(result.text.contains("bad.xml") && result.text.contains("sheepdog"), "\(result.text)")
+            #expect(result.text.contains("bad.xml") && result.text.contains("oops"), "\(result.text)")
             let pools = try JSONObject.list(try await harness.output("pool", "list", "--json"))
             #expect(pools.map { $0["Name"] } == ["one", "two"] && pools.map { $0.flag("Autostart") } == [true, false])
 

@@ -14,7 +14,7 @@ import Testing
             let rows = try await harness.output("job", "list").split(separator: "\n")
             #expect(rows.contains { $0.contains("Pool.CreateVolume") && $0.contains("volume s/v") && $0.contains("running") }, "\(rows)")
             let listed = try JSONObject.list(try await harness.output("job", "list", "--json"))
-            #expect(listed.contains { $0["Object"] == job.description && $0.number("BytesTotal") == 400 << 20 })
+            #expect(listed.contains { $0["Object"] == job.description && $0["Operation"] == "Pool.CreateVolume" })
 
             async let watched = harness.cisternctl("job", "watch", number, "--json")
             async let waited = harness.cisternctl("job", "wait", job.description)
@@ -24,7 +24,8 @@ import Testing
             let (watch, wait) = try await (watched, waited)
             #expect(watch.status == 1 && wait.status == 1 && wait.complaint.contains("cancelled"), "\(wait.complaint)")
             let last = try #require(watch.text.split(separator: "\n").last)
-            #expect(try JSONObject(String(last)) == (try await harness.expectedJSON(job, Harness.jobInterface)))
+            let ended = try await harness.expectedJSON(job, Harness.jobInterface)
+            #expect(try JSONObject(String(last)).differences(from: ended) == [])
             #expect(try await harness.output("volume", "list", "s", "--json") == "[]\n")
             try await harness.expectRefusal(1, "no job 4711", by: ["job", "wait", "4711"])
         }

@@ -39,7 +39,8 @@ import Testing
 
             let job = try JSONObject(try await harness.output("pool", "stop", "s", "--json"))
             let path = try #require(job["Object"].flatMap { ObjectPath($0) })
-            #expect(job == (try await harness.expectedJSON(path, Harness.jobInterface)))
+            let ended = try await harness.expectedJSON(path, Harness.jobInterface)
+            #expect(job.differences(from: ended) == [])
             #expect(job["State"] == "completed" && job["Operation"] == "Pool.Stop")
             let started = try JSONObject(try await harness.output("pool", "start", "s", "--json", "--no-wait"))
             #expect(started["Operation"] == "Pool.Start")
@@ -53,7 +54,8 @@ import Testing
             let info = try JSONObject(try await harness.output("pool", "info", "p", "--json"))
             #expect(info.isNull("Capacity") && info.number("Capacity") == nil)
             #expect(info == (try await harness.expectedJSON(pool, Harness.poolInterface)))
-            #expect(try await harness.output("pool", "list").contains("no            -           -          -        0\n"))
+            let row = try await harness.output("pool", "list").split(separator: "\n")[1].split(separator: " ")
+            #expect(row == ["p", "dir", "inactive", "no", "-", "-", "-", "0"])
         }
     }
 

@@ -118,7 +118,7 @@ import Testing
             }
             let result = try await ended
             #expect(result.status == 130 && result.complaint.contains("cisternctl job watch"), "\(result.complaint)")
-            #expect(result.complaint.contains("MiB of 400 MiB"), "a line of progress, for logs")
+            #expect(result.complaint.contains("of 400 MiB"), "a line of progress, for logs")
             #expect(try await state(harness) == "running")
         }
     }
