@@ -51,8 +51,7 @@ struct ChangePrinter {
         var words: [String] = []
         var keys = change.properties.keys.sorted()
         if change.properties["Progress"] != nil {
-            let now = change.previous.merging(change.properties) { $1 }
-            words.append(Progress(now).plain(now: microsecondsSinceEpoch()))
+            words.append(Progress(change.all).plain(now: microsecondsSinceEpoch()))
             keys.removeAll { Self.progressKeys.contains($0) }
         }
         let arrow = Terminal.speaksUnicode ? " → " : " -> "

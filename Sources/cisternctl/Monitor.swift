@@ -63,8 +63,11 @@ struct Change: Sendable {
     let properties: Properties
     /// What those of `properties` were that are known.
     let previous: Properties
+    /// All that is known of the object now.
+    let all: Properties
 
-    init(_ kind: Kind, _ object: ObjectPath, _ properties: Properties = [:], previous: Properties = [:]) {
+    init(_ kind: Kind, _ object: ObjectPath, _ properties: Properties = [:], previous: Properties = [:], all: Properties = [:]) {
+        self.all = all
         self.kind = kind
         self.object = object
         self.properties = properties
@@ -82,15 +85,16 @@ struct World {
         objects = Dictionary(now.map { ($0.path, $0.properties) }) { $1 }
         let gone = before.keys.filter { objects[$0] == nil }.sorted().map { Change(.removed, $0) }
         return gone
-            + now.compactMap { object in
-                guard let old = before[object.path] else { return Change(.added, object.path, object.properties) }
+            + now.flatMap { object in
+                guard let old = before[object.path] else { return [Change(.added, object.path, object.properties)] }
                 return Self.difference(object.path, from: old, to: object.properties)
             }
     }
 
-    private static func difference(_ path: ObjectPath, from old: Properties, to new: Properties) -> Change? {
+    private static func difference(_ path: ObjectPath, from old: Properties, to new: Properties) -> [Change] {
         let changed = new.filter { old[$0.key] != $0.value }
-        return changed.isEmpty ? nil : Change(.changed, path, changed, previous: old.filter { changed[$0.key] != nil })
+        guard !changed.isEmpty else { return [] }
+        return [Change(.changed, path, changed, previous: old.filter { changed[$0.key] != nil }, all: new)]
     }
 
     /// What a signal of the service tells.
@@ -99,17 +103,19 @@ struct World {
         switch signal.member {
         case "InterfacesAdded":
             guard let path = body.first?.path, let properties = body.last.map(Self.properties) else { return [] }
-            objects[path] = properties
-            return [Change(.added, path, properties)]
+            // It may have come while everything was looked up.
+            let known = objects.updateValue(properties, forKey: path)
+            return known.map { Self.difference(path, from: $0, to: properties) } ?? [Change(.added, path, properties)]
         case "InterfacesRemoved":
             guard let path = body.first?.path else { return [] }
             objects[path] = nil
             return [Change(.removed, path)]
         case "PropertiesChanged":
             guard body.count > 1, let news = body[1].dictionary else { return [] }
-            let change = Self.difference(signal.path, from: objects[signal.path] ?? [:], to: news)
-            objects[signal.path, default: [:]].merge(news) { $1 }
-            return change.map { [$0] } ?? []
+            let known = objects[signal.path] ?? [:]
+            let now = known.merging(news) { $1 }
+            objects[signal.path] = now
+            return Self.difference(signal.path, from: known, to: now)
         case "JobFinished":
             guard body.count > 3, let path = body[0].path else { return [] }
             return [Change(.finished, path, ["State": body[1], "Error": body[2], "ErrorMessage": body[3]])]

@@ -16,7 +16,7 @@ struct CreateOptions: ParsableArguments {
     @OptionGroup var permissions: PermissionOptions
     @Option(help: ArgumentHelp("The label of a security module.", valueName: "label")) var securityLabel: String?
     @Option(
-        help: ArgumentHelp("Encrypt with the passphrase in a file; - asks, or reads standard input.", valueName: "file"),
+        help: ArgumentHelp("Encrypt with the passphrase that a file is, all of it; - asks, or reads standard input.", valueName: "file"),
         completion: .file())
     var passphraseFile: String?
     @Option(help: ArgumentHelp("qcow2: 0.10 or 1.1.", valueName: "version"), completion: .list(["0.10", "1.1"])) var compat: String?

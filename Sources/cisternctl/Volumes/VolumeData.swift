@@ -54,8 +54,14 @@ struct VolumeDownload: AsyncParsableCommand {
     @OptionGroup var volume: VolumeArgument
     @Argument(help: "The file; - is standard output.", completion: .file()) var file: String
     @OptionGroup var range: RangeOptions
-    @Flag(help: "Replace the file if it exists, or write to a device.") var force = false
+    @Flag(help: "Replace the file if it exists; write to a device, or to the terminal.") var force = false
     @OptionGroup var options: GlobalOptions
+
+    func validate() throws {
+        if force && job.noWait { throw ValidationError("With --no-wait nobody is there to replace the file at the end.") }
+        guard file == "-", !force, Terminal.outputIsTerminal else { return }
+        throw ValidationError("The data would be written to the terminal; name a file, or pass --force.")
+    }
 
     @LoopActor
     func run() async throws {
@@ -70,7 +76,7 @@ struct VolumeDownload: AsyncParsableCommand {
                     object.path, .volume, "Download", target.descriptor, range.offset?.bytes ?? 0, range.length?.bytes ?? 0,
                     object.keyed())
             }
-            if !job.noWait { try target.complete() }
+            try target.complete()
         } catch let error as JobGoesOn {
             let failure = error.failure
             throw Failure(failure.status, "\(failure.message) Its data goes on into \(target.path).")

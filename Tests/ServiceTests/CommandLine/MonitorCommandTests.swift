@@ -42,6 +42,19 @@ import Testing
         }
     }
 
+    @Test func `a job's progress is told as a bar would`() async throws {
+        try await Harness.run(simulate: true) { harness in
+            _ = try await harness.simulatedPool(throttle: 4 << 20)
+            let screen = try Screen(harness, "monitor", "--color=never", columns: 200)
+            try await screen.wait(for: "Watching")
+            try await harness.output("volume", "create", "s", "v", "400M", "--allocation", "full", "--no-wait")
+            try await screen.wait(for: "of 400 MiB, ")
+            try await screen.wait(for: " left")
+            screen.type(Screen.interrupt)
+            #expect(try await screen.end() == 130)
+        }
+    }
+
     @Test func `JSON is an object a line`() async throws {
         try await Harness.run { harness in
             _ = try await harness.startedPool()

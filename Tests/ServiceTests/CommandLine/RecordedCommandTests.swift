@@ -170,6 +170,22 @@ import Testing
         }
     }
 
+    @Test func `sizes are binary, decimal with a B, and may have a fraction`() async throws {
+        try await record { harness, recorder in
+            let sizes: [(String, UInt64)] = [
+                ("4096", 4096), ("3K", 3072), ("3KiB", 3072), ("3kB", 3000), ("3KB", 3000), ("2m", 2 << 20), ("2MB", 2_000_000),
+                ("1.5G", 3 << 29), ("1T", 1 << 40), ("1PiB", 1 << 50), ("1E", 1 << 60), ("0.5K", 512),
+            ]
+            for (text, bytes) in sizes {
+                try await harness.output("volume", "create", "images", "v", text)
+                #expect(try recorder.last("CreateVolume").arguments.last == .uint64(bytes), "\(text)")
+            }
+            for text in ["", "1X", "16E", "-1", "1.5.5K", "K"] {
+                try await harness.expectRefusal(2, by: ["volume", "create", "images", "v", "--", text])
+            }
+        }
+    }
+
     @Test func `settings are typed as the pool type says`() async throws {
         try await record { harness, recorder in
             try await harness.output(

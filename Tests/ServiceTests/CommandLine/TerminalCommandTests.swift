@@ -189,6 +189,14 @@ import Testing
         }
     }
 
+    @Test func `data is not written to a terminal`() async throws {
+        try await Harness.run(start: false) { harness in
+            let screen = try Screen(harness, "volume", "download", "images", "disk", "-")
+            #expect(try await screen.end() == 2)
+            #expect(screen.text.contains("--force"))
+        }
+    }
+
     @Test func `columns stand under each other whatever the script`() async throws {
         try await Harness.run { harness in
             let (pool, _) = try await harness.startedPool()
