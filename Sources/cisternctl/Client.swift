@@ -107,6 +107,17 @@ final class Client {
         try await call(path, interface, "GetXML", options, returning: String.self)
     }
 
+    /// The service's own name on the bus; nil if it does not run. Asks the bus alone, so that nothing is started.
+    func serviceOwner() async throws -> String? {
+        do {
+            return try await connection.call(
+                "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetNameOwner", Self.service,
+                returning: String.self, timeout: .seconds(2))
+        } catch let error as BusError where error.name == "org.freedesktop.DBus.Error.NameHasNoOwner" {
+            return nil
+        }
+    }
+
     /// What people call a job.
     nonisolated static func number(of job: ObjectPath) -> String { ObjectPath.decode(job, below: jobs) ?? job.lastLabel }
 

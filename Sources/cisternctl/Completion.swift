@@ -42,7 +42,7 @@ enum Completion {
     private static func complete(_ words: [String], _ index: Int, _ look: Look) async -> [String] {
         do {
             let client = try Client(GlobalOptions.address(bus(in: words)), interactive: false)
-            guard try await client.isServiceRunning() else { return [] }
+            guard try await client.serviceOwner() != nil else { return [] }
             return try await look(client, words, index).sorted().map(quoted)
         } catch {
             return []
@@ -88,14 +88,5 @@ enum Completion {
             }
         }
         return text
-    }
-}
-
-extension Client {
-    /// Asks the bus alone, so that nothing is started.
-    func isServiceRunning() async throws -> Bool {
-        try await connection.call(
-            "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner", Self.service, returning: Bool.self,
-            timeout: .seconds(1))
     }
 }

@@ -19,7 +19,37 @@ struct Monitor: AsyncParsableCommand {
     @LoopActor
     func run() async throws {
         let client = try Client(options)
-        let (events, output) = AsyncStream.makeStream(of: ReceivedSignal.self)
+        let watcher = Watcher(client)
+        let printer = ChangePrinter(options: options, sizes: sizes)
+        let signals = try await watcher.signals()
+        let isRunning = try await watcher.begin()
+        if !isRunning {
+            Terminal.line("cisternd is not running; its start will be seen.", to: .messages)
+        } else if Terminal.messagesAreSeen {
+            Terminal.line("Watching cisternd; Ctrl-C ends it.", to: .messages)
+        }
+        for await signal in signals {
+            for change in await watcher.changes(signal) { printer.show(change) }
+        }
+        throw Failure(.notRunning, "The connection to the bus was lost.")
+    }
+}
+
+/// Makes changes of signals, from one run of the service to the next.
+@LoopActor
+private final class Watcher {
+    private let client: Client
+    private var world = World()
+    /// The service's own name on the bus; empty while it does not run.
+    private var owner = ""
+    /// What came before the bus had told whose it is: the two come on different ways.
+    private var early: [ReceivedSignal] = []
+
+    init(_ client: Client) { self.client = client }
+
+    /// What the service says, and when it comes and goes.
+    func signals() async throws -> AsyncStream<ReceivedSignal> {
+        let (all, output) = AsyncStream.makeStream(of: ReceivedSignal.self)
         let streams = [
             try await client.ownerChanges(),
             try await client.connection.signals(sender: Client.service, pathNamespace: Client.root),
@@ -30,27 +60,36 @@ struct Monitor: AsyncParsableCommand {
                 output.finish()
             }
         }
-        var world = World()
-        let printer = ChangePrinter(options: options, sizes: sizes)
-        if try await client.isServiceRunning() {
-            _ = world.replace(with: try await client.everything())
-            if Terminal.messagesAreSeen { Terminal.line("Watching cisternd; Ctrl-C ends it.", to: .messages) }
-        } else {
-            Terminal.line("cisternd is not running; its start will be seen.", to: .messages)
-        }
-        for await signal in events {
-            for change in try await changes(signal, &world, client) { printer.show(change) }
-        }
-        throw Failure(.notRunning, "The connection to the bus was lost.")
+        return all
     }
 
-    @LoopActor
-    private func changes(_ signal: ReceivedSignal, _ world: inout World, _ client: Client) async throws -> [Change] {
-        guard signal.member == "NameOwnerChanged" else { return world.changes(signal) }
-        if signal.body.last?.text == "" { return [Change(.stopped, Client.root)] }
+    /// Looks at everything, if the service runs.
+    func begin() async throws -> Bool {
+        guard let owner = try await client.serviceOwner() else { return false }
+        self.owner = owner
+        _ = world.replace(with: try await client.everything())
+        return true
+    }
+
+    func changes(_ signal: ReceivedSignal) async -> [Change] {
+        if signal.member == "NameOwnerChanged", signal.body.first?.text == Client.service { return await ownerChanged(signal) }
+        if signal.sender == owner { return world.changes(signal) }
+        if owner.isEmpty, signal.path.isWithin(Client.root) { early.append(signal) }
+        return []
+    }
+
+    private func ownerChanged(_ signal: ReceivedSignal) async -> [Change] {
+        let new = signal.body.last?.text ?? ""
+        // It may have been there already when we began.
+        guard new != owner else { return [] }
+        owner = new
+        if new.isEmpty { return [Change(.stopped, Client.root)] }
+        defer { early = [] }
+        var changes = [Change(.started, Client.root)]
         // What has changed while nobody told.
-        guard let everything = try? await client.everything() else { return [Change(.started, Client.root)] }
-        return [Change(.started, Client.root)] + world.replace(with: everything)
+        if let everything = try? await client.everything() { changes += world.replace(with: everything) }
+        for signal in early where signal.sender == new { changes += world.changes(signal) }
+        return changes
     }
 }
 
@@ -67,11 +106,11 @@ struct Change: Sendable {
     let all: Properties
 
     init(_ kind: Kind, _ object: ObjectPath, _ properties: Properties = [:], previous: Properties = [:], all: Properties = [:]) {
-        self.all = all
         self.kind = kind
         self.object = object
         self.properties = properties
         self.previous = previous
+        self.all = all
     }
 }
 
@@ -108,8 +147,7 @@ struct World {
             return known.map { Self.difference(path, from: $0, to: properties) } ?? [Change(.added, path, properties)]
         case "InterfacesRemoved":
             guard let path = body.first?.path else { return [] }
-            objects[path] = nil
-            return [Change(.removed, path)]
+            return objects.removeValue(forKey: path) == nil ? [] : [Change(.removed, path)]
         case "PropertiesChanged":
             guard body.count > 1, let news = body[1].dictionary else { return [] }
             let known = objects[signal.path] ?? [:]

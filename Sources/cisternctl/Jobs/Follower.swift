@@ -65,7 +65,7 @@ final class Follower {
             sender: service, path: Client.root, interface: Interface.manager.rawValue, member: "JobFinished")
         forward(changes) { .changed($0.path, $0.body.count > 1 ? $0.body[1].dictionary ?? [:] : [:]) }
         forward(ends, Self.finished)
-        forward(try await client.ownerChanges()) { $0.body.last?.text == "" ? .serviceLeft : nil }
+        forward(try await client.ownerChanges()) { $0.body.first?.text == service && $0.body.last?.text == "" ? .serviceLeft : nil }
     }
 
     private func forward(_ stream: AsyncStream<ReceivedSignal>, _ event: @escaping @Sendable (ReceivedSignal) -> Event?) {
@@ -170,16 +170,9 @@ final class Follower {
 }
 
 extension Client {
-    /// Says when the service comes to the bus or leaves it: its last argument is the new owner, or empty.
+    /// Says when any name on the bus gets another owner: the name comes first, the owner or nothing last.
     func ownerChanges() async throws -> AsyncStream<ReceivedSignal> {
-        let all = try await connection.signals(
+        try await connection.signals(
             sender: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus", member: "NameOwnerChanged")
-        let (ours, output) = AsyncStream.makeStream(of: ReceivedSignal.self)
-        let filter = Task {
-            for await signal in all where signal.body.first?.text == Self.service { output.yield(signal) }
-            output.finish()
-        }
-        output.onTermination = { _ in filter.cancel() }
-        return ours
     }
 }

@@ -96,7 +96,8 @@ private func plain(_ value: Variant) -> Any {
     switch value {
     case .uint64(.max): NSNull()
     case .bool(let value): value
-    case .double(let value): NSNumber(value: value)
+    // Read back, for what reads JSON here may be off by the last bit.
+    case .double(let value): (try? JSONSerialization.jsonObject(with: Data("[\(value)]".utf8)) as? [Any])?.first ?? value
     case .string(let value): value
     case .path(let value): value.description
     case .variant(let value): plain(value)

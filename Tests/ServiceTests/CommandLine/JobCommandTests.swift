@@ -25,7 +25,8 @@ import Testing
             #expect(watch.status == 1 && wait.status == 1 && wait.complaint.contains("cancelled"), "\(wait.complaint)")
             let last = try #require(watch.text.split(separator: "\n").last)
             let ended = try await harness.expectedJSON(job, Harness.jobInterface)
-            #expect(try JSONObject(String(last)).differences(from: ended) == [])
+            let differences = try JSONObject(String(last)).differences(from: ended)
+            #expect(differences == [], "\(differences)")
             #expect(try await harness.output("volume", "list", "s", "--json") == "[]\n")
             try await harness.expectRefusal(1, "no job 4711", by: ["job", "wait", "4711"])
         }

@@ -14,6 +14,8 @@ import Testing
         let options: [String: Variant]
         /// What was read from a descriptor.
         var content = ""
+        /// The caller said that somebody is there to be asked for a password.
+        let mayAsk: Bool
     }
 
     static let pool: ObjectPath = "/org/cistern1/pools/images"
@@ -53,7 +55,9 @@ import Testing
     func note(_ object: ObjectPath, _ method: String, _ arguments: [Variant], _ options: Options, content: String = "") throws {
         if let refusal { throw refusal }
         let given = Dictionary(uniqueKeysWithValues: options.keys.compactMap { key in options[key].map { (key, $0) } })
-        requests.append(Request(object: object, method: method, arguments: arguments, options: given, content: content))
+        let mayAsk = Call.current?.allowsInteraction == true
+        requests.append(
+            Request(object: object, method: method, arguments: arguments, options: given, content: content, mayAsk: mayAsk))
         waiting?.resume()
         waiting = nil
     }

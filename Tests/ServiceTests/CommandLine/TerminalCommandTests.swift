@@ -184,7 +184,7 @@ import Testing
             try await screen.wait(for: "Secret for san: ")
             screen.type("hunter2\n")
             #expect(try await screen.end() == 0)
-            #expect(try recorder.last("SetSecret").content == "hunter2")
+            #expect(try recorder.last("SetSecret").content == "hunter2" && recorder.last("SetSecret").mayAsk)
             #expect(!screen.text.contains("hunter2"))
         }
     }
