@@ -36,8 +36,9 @@ func readAll(_ descriptor: Int32) throws(SystemError) -> [UInt8] {
     }
 }
 
-/// A file to read from; `-` is standard input.
-func openToRead(_ name: String) throws -> UnixDescriptor {
+/// A file to read from; `-` is standard input. Away from the event loop: opening a pipe waits for its writer.
+@concurrent
+func openToRead(_ name: String) async throws -> UnixDescriptor {
     if name == "-" { return try UnixDescriptor(duplicating: STDIN_FILENO) }
     let descriptor = open(name, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Failure(.failed, "\(name) cannot be read: \(SystemError.last.text).") }
@@ -47,7 +48,7 @@ func openToRead(_ name: String) throws -> UnixDescriptor {
 /// A file's text; `-` is standard input, which is waited for away from the event loop.
 @concurrent
 func readFile(_ name: String) async throws -> String {
-    let file = try openToRead(name)
+    let file = try await openToRead(name)
     let content: [UInt8]
     do {
         content = try readAll(file.descriptor)
@@ -62,7 +63,7 @@ func readFile(_ name: String) async throws -> String {
 /// standard input is a terminal. It never stands in an argument or a file of ours.
 @concurrent
 func openSecret(_ name: String, asking question: String) async throws -> UnixDescriptor {
-    guard name == "-", Terminal.inputIsTerminal else { return try openToRead(name) }
+    guard name == "-", Terminal.inputIsTerminal else { return try await openToRead(name) }
     let typed = Array(try readHidden(question).utf8)
     var ends: [Int32] = [-1, -1]
     // What a pipe holds at once is more than anybody types.

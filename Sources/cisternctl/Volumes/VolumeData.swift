@@ -30,7 +30,7 @@ struct VolumeUpload: AsyncParsableCommand {
         let performer = try Performer(options, job)
         let client = performer.client
         let object = try await client.volume(volume)
-        let source = try openToRead(file)
+        let source = try await openToRead(file)
         // Into what holds nothing yet anybody may write without being asked.
         if object.properties.number("Allocation") > 0 {
             try await confirm("Write over it?", losing: try await client.losses(object, volume.name), confirmation)
@@ -69,14 +69,13 @@ struct VolumeDownload: AsyncParsableCommand {
         if file == "-" { performer.stream = .messages }
         let client = performer.client
         let object = try await client.volume(volume)
-        let target = try DownloadTarget(file, force: force)
+        let target = try await DownloadTarget.open(file, force: force)
         do {
             try await performer.perform(volume.volume, done: "Volume \(volume.volume) is in \(file == "-" ? "standard output" : file).") {
                 try await client.start(
                     object.path, .volume, "Download", target.descriptor, range.offset?.bytes ?? 0, range.length?.bytes ?? 0,
                     object.keyed())
             }
-            try target.complete()
         } catch let error as JobGoesOn {
             let failure = error.failure
             throw Failure(failure.status, "\(failure.message) Its data goes on into \(target.path).")
@@ -84,6 +83,7 @@ struct VolumeDownload: AsyncParsableCommand {
             target.remove()
             throw error
         }
+        try target.complete()
     }
 }
 
@@ -96,7 +96,11 @@ private struct DownloadTarget {
     /// A regular file that we made.
     private let isOurs: Bool
 
-    init(_ file: String, force: Bool) throws {
+    /// Away from the event loop: opening a pipe waits for its reader.
+    @concurrent
+    static func open(_ file: String, force: Bool) async throws -> DownloadTarget { try DownloadTarget(file, force: force) }
+
+    private init(_ file: String, force: Bool) throws {
         finalPath = file
         if file == "-" {
             (descriptor, path, isOurs) = (try UnixDescriptor(duplicating: STDOUT_FILENO), "standard output", false)
@@ -106,7 +110,7 @@ private struct DownloadTarget {
         let exists = force && stat(file, &status) == 0
         isOurs = !exists || status.st_mode & S_IFMT == S_IFREG
         path = exists && isOurs ? "\(file).part-\(getpid())" : file
-        let opened = isOurs ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) : open(path, O_WRONLY | O_CLOEXEC)
+        let opened = isOurs ? Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) : Glibc.open(path, O_WRONLY | O_CLOEXEC)
         guard opened >= 0 else {
             let advice = errno == EEXIST ? "it exists; --force replaces it" : SystemError.last.text
             throw Failure(.failed, "\(path) cannot be made: \(advice).")
