@@ -9,7 +9,7 @@ struct PoolDefine: AsyncParsableCommand {
         discussion: """
             Example: cisternctl pool define images dir --target /srv/images
                      cisternctl pool define nfs netfs --host nas --source-path /x --target /x
-                     cisternctl pool define hba scsi --set source.adapter.name=host5
+                     cisternctl pool define vg logical --device /dev/sdb --set source.name=vg0
             """)
 
     @Argument(help: "The new pool's name.") var name: String

@@ -103,6 +103,44 @@ import Testing
         }
     }
 
+    @Test func `settings of every kind are what the pool then has`() async throws {
+        try await Harness.run { harness in
+            let definitions: [(arguments: [String], settings: [String: Variant])] = [
+                (
+                    ["netfs", "--host", "nas:2049", "--source-path", "/x", "--target", "/y", "--set", "options.mount=ro,noexec"],
+                    [
+                        "source.hosts": .array("(sq)", [.structure([.string("nas"), .uint16(2049)])]), "source.path": .string("/x"),
+                        "target.path": .string("/y"), "options.mount": .strings(["ro", "noexec"]),
+                    ]
+                ),
+                (
+                    ["scsi", "--set", "source.adapter.type=scsi_host", "--set", "source.adapter.name=host5", "--target", "/dev/disk"],
+                    [
+                        "source.adapter": .dictionary(["type": .string("scsi_host"), "name": .string("host5")]),
+                        "target.path": .string("/dev/disk"),
+                    ]
+                ),
+                (
+                    ["logical", "--device", "/dev/a", "--device", "/dev/b,c", "--source-name", "vg", "--source-format", "lvm2"],
+                    [
+                        "source.devices": .strings(["/dev/a", "/dev/b,c"]), "source.name": .string("vg"),
+                        "source.format": .string("lvm2"),
+                    ]
+                ),
+            ]
+            for (arguments, settings) in definitions {
+                let name = arguments[0] + " pool"
+                let defined = try await Child.run(
+                    builtProgram("cisternctl"), ["pool", "define", name] + arguments, environment: ["CISTERN_BUS": harness.address],
+                    deadline: .seconds(30))
+                #expect(defined.status == 0, "\(defined.complaint)")
+                let pool = try await harness.call(
+                    Harness.manager, Harness.managerInterface, "GetPool", name, [String: Variant](), returning: ObjectPath.self)
+                #expect(try await harness.properties(pool, Harness.poolInterface)["Settings"]?.dictionary == settings, "\(name)")
+            }
+        }
+    }
+
     @Test func `what destroys wants a terminal or --yes, and names the place`() async throws {
         try await Harness.run { harness in
             let (_, directory) = try await harness.startedPool("p")
