@@ -8,8 +8,8 @@ struct PoolDefine: AsyncParsableCommand {
         commandName: "define", abstract: "Defines a pool by its settings.",
         discussion: """
             Example: cisternctl pool define images dir --target /srv/images
-                     cisternctl pool define nfs netfs --host nas --source-path /x --target /x
-                     cisternctl pool define vg logical --device /dev/sdb --set source.name=vg0
+                     cisternctl pool define n netfs --host nas --source-path /x --target /x
+                     cisternctl pool define v logical --device /dev/sdb --set source.name=v
             """)
 
     @Argument(help: "The new pool's name.") var name: String
