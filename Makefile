@@ -47,7 +47,7 @@ check: packages toolchain lint
 	Tests/mutants.sh --check
 	$(SWIFT) build --build-tests
 	DEMO_SECONDS=3 CISTERND=$(debug)/cisternd CISTERNCTL=$(debug)/cisternctl Tests/demo.sh
-	CISTERND=$(debug)/cisternd CISTERNCTL=$(debug)/cisternctl Tests/readme-examples.sh
+	CISTERND=$(debug)/cisternd CISTERNCTL=$(debug)/cisternctl Tests/examples.sh
 	.ci/test
 
 lint: toolchain

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+/// A manual page in mdoc, as far as the tests look at it: its tagged paragraphs, and the words that it marks.
+struct ManualPage: Sendable {
+    /// A tagged paragraph.
+    struct Entry: Sendable {
+        /// Of `.Sh` and `.Ss`.
+        let section: String
+        let subsection: String
+        /// The first macro of the tag: `Ic` for methods and commands, `Va` for properties and settings, `Cm` and `Fl` for options,
+        /// `Er` for errors, `Sy` for what else has a name.
+        let macro: String
+        /// The tag as it is read, such as `GetPool(s name) -> o pool`.
+        let tag: String
+        /// The lines up to the next entry of whatever depth.
+        var body: [String] = []
+        /// The entries of lists inside this one.
+        var inner: [Entry] = []
+    }
+
+    /// As `man/cisternd.8`.
+    let file: String
+    private(set) var entries: [Entry] = []
+    /// What is marked with a macro of one argument anywhere but in a tag: macro to words.
+    private(set) var marked: [String: Set<String>] = [:]
+
+    /// Reads a page of this repository.
+    init(_ file: String) {
+        self.file = file
+        var section = ""
+        var subsection = ""
+        // For each list that is open, its latest entry.
+        var open: [Entry?] = []
+        func finishEntry() {
+            guard let entry = open.last ?? nil else { return }
+            open[open.count - 1] = nil
+            if let outer = open.lastIndex(where: { $0 != nil }) { open[outer]?.inner.append(entry) } else { entries.append(entry) }
+        }
+        for line in readFile(Self.root + "/" + file).split(separator: "\n").map(String.init) {
+            let words = Self.words(line)
+            switch words.first {
+            case ".Sh": (section, subsection) = (words.dropFirst().joined(separator: " "), "")
+            case ".Ss": subsection = words.dropFirst().joined(separator: " ")
+            case ".Bl": open.append(nil)
+            case ".El" where !open.isEmpty:
+                finishEntry()
+                open.removeLast()
+            case ".It" where words.count > 1 && !open.isEmpty:
+                finishEntry()
+                open[open.count - 1] = Entry(
+                    section: section, subsection: subsection, macro: words[1], tag: Self.tag(words.dropFirst()))
+            default:
+                if let innermost = open.lastIndex(where: { $0 != nil }) { open[innermost]?.body.append(line) }
+                if let macro = words.first, macro.count == 3, words.count > 1 {
+                    marked[String(macro.dropFirst()), default: []].insert(words[1])
+                }
+            }
+        }
+    }
+
+    /// All entries that carry that macro, those inside others included.
+    func entries(_ macro: String) -> [Entry] {
+        func all(_ entries: [Entry]) -> [Entry] { entries.flatMap { [$0] + all($0.inner) } }
+        return all(entries).filter { $0.macro == macro }
+    }
+
+    /// The entries of a section that are in no other's list.
+    func entries(of section: String) -> [Entry] { entries.filter { $0.section == section } }
+
+    static let root = String(#filePath.prefix(upTo: "/Tests/ServiceTests"))
+
+    // MARK: - Reading mdoc
+
+    private static let callable: Set<String> = ["Ic", "Ar", "No", "Va", "Cm", "Er", "Sy", "Li", "Em", "Pa", "Ev", "Xo", "Xc", "Fl"]
+
+    /// The words of a line; quotes keep some together, escapes are resolved.
+    private static func words(_ line: String) -> [String] {
+        var words: [String] = []
+        for (index, part) in line.components(separatedBy: "\"").enumerated() {
+            if index % 2 == 1 { words.append(plain(part)) } else { words += part.split(separator: " ").map { plain(String($0)) } }
+        }
+        return words
+    }
+
+    private static func plain(_ text: String) -> String {
+        [("\\(->", "->"), ("\\(aq", "'"), ("\\-", "-"), ("\\&", ""), ("\\e", "\\")].reduce(text) { text, escape in
+            text.components(separatedBy: escape.0).joined(separator: escape.1)
+        }
+    }
+
+    private static func tag(_ words: some Collection<String>) -> String {
+        var text = ""
+        var joins = true
+        var closing: [String] = []
+        func add(_ word: String, joining: Bool = false) {
+            text += joins || joining || text.isEmpty ? word : " " + word
+            joins = false
+        }
+        var isOption = false
+        for word in words {
+            switch word {
+            case "Ns": joins = true
+            case "Po", "Pq", "Oo", "Op":
+                add(word.hasPrefix("P") ? "(" : "[")
+                joins = true
+                if word.hasSuffix("q") || word.hasSuffix("p") { closing.append(word == "Pq" ? ")" : "]") }
+            case "Pc", "Oc": add(word == "Pc" ? ")" : "]", joining: true)
+            case ",", ")": add(word, joining: true)
+            case "Fl": isOption = true
+            case _ where callable.contains(word): continue
+            default:
+                add(isOption ? "-" + word : word)
+                isOption = false
+            }
+        }
+        return text + closing.reversed().joined()
+    }
+}
