@@ -28,11 +28,14 @@ activationdir = $(datadir)/dbus-1/system-services
 bashdir = $(datadir)/bash-completion/completions
 zshdir = $(datadir)/zsh/site-functions
 fishdir = $(datadir)/fish/vendor_completions.d
+mandir = $(datadir)/man
 
 SWIFT ?= swift
 release = $(CURDIR)/.build/release
 debug = $(CURDIR)/.build/debug
 sources = Sources Tests Package.swift
+# Where each page goes below mandir: man5/org.cistern1.5
+pages = $(foreach page,$(notdir $(wildcard man/*.[158])),man$(subst .,,$(suffix $(page)))/$(page))
 
 .PHONY: all demo check lint test torture scale mutants bench build install uninstall clean packages toolchain
 
@@ -100,6 +103,7 @@ install:
 	install -m 0644 dbus/org.cistern1.conf $(DESTDIR)$(policydir)
 	sed 's|@sbindir@|$(sbindir)|' dbus/org.cistern1.service.in > $(DESTDIR)$(activationdir)/org.cistern1.service
 	sed 's|@sbindir@|$(sbindir)|' systemd/cisternd.service.in > $(DESTDIR)$(unitdir)/cisternd.service
+	for page in $(pages); do install -D -m 0644 man/$${page#*/} $(DESTDIR)$(mandir)/$$page; done
 	chmod 0644 $(DESTDIR)$(activationdir)/org.cistern1.service $(DESTDIR)$(unitdir)/cisternd.service
 	install -d $(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir) $(DESTDIR)$(fishdir)
 	$(release)/cisternctl --generate-completion-script bash > $(DESTDIR)$(bashdir)/cisternctl
@@ -111,8 +115,8 @@ uninstall:
 	rm -f $(DESTDIR)$(sbindir)/cisternd $(DESTDIR)$(bindir)/cisternctl
 	rm -f $(addprefix $(DESTDIR)$(interfacedir)/,$(notdir $(wildcard dbus/org.cistern1.*.xml)))
 	rm -f $(DESTDIR)$(policydir)/org.cistern1.conf $(DESTDIR)$(activationdir)/org.cistern1.service
-	rm -f $(DESTDIR)$(unitdir)/cisternd.service
 	rm -f $(DESTDIR)$(bashdir)/cisternctl $(DESTDIR)$(zshdir)/_cisternctl $(DESTDIR)$(fishdir)/cisternctl.fish
+	rm -f $(DESTDIR)$(unitdir)/cisternd.service $(addprefix $(DESTDIR)$(mandir)/,$(pages))
 
 clean:
 	rm -rf .build

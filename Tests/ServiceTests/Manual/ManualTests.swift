@@ -84,9 +84,9 @@ import Testing
                 returning: [String: [String: Variant]].self)
             #expect(described == Set(types.keys))
             for (type, facts) in types {
-                let declared = facts["settings"]?.dictionary ?? [:]
+                let declared = facts["settings"]?.stringDictionary ?? [:]
                 let named = settings.filter { Self.types(of: $0).contains(type) }
-                #expect(Set(named.map(\.tag)) == Set(declared.map { "\($0.key) \($0.value.text ?? "")" }), "\(type)")
+                #expect(Set(named.map(\.tag)) == Set(declared.map { "\($0.key) \($0.value)" }), "\(type)")
             }
             #expect(Set(settings.flatMap(Self.types)).isSubset(of: described))
         }
