@@ -10,6 +10,8 @@ struct ManualPage: Sendable {
         /// The first macro of the tag: `Ic` for methods and commands, `Va` for properties and settings, `Cm` and `Fl` for options,
         /// `Er` for errors, `Sy` for what else has a name.
         let macro: String
+        /// The words of the first macro: `GetPool`, `pool define`, `-q`.
+        let name: String
         /// The tag as it is read, such as `GetPool(s name) -> o pool`.
         let tag: String
         /// The lines up to the next entry of whatever depth.
@@ -48,7 +50,8 @@ struct ManualPage: Sendable {
             case ".It" where words.count > 1 && !open.isEmpty:
                 finishEntry()
                 open[open.count - 1] = Entry(
-                    section: section, subsection: subsection, macro: words[1], tag: Self.tag(words.dropFirst()))
+                    section: section, subsection: subsection, macro: words[1], name: Self.name(words.dropFirst(2)),
+                    tag: Self.tag(words.dropFirst()))
             default:
                 if let innermost = open.lastIndex(where: { $0 != nil }) { open[innermost]?.body.append(line) }
                 if let macro = words.first, macro.count == 3, words.count > 1 {
@@ -71,7 +74,9 @@ struct ManualPage: Sendable {
 
     // MARK: - Reading mdoc
 
-    private static let callable: Set<String> = ["Ic", "Ar", "No", "Va", "Cm", "Er", "Sy", "Li", "Em", "Pa", "Ev", "Xo", "Xc", "Fl"]
+    private static let callable: Set<String> = ["Ic", "Ar", "No", "Va", "Cm", "Er", "Sy", "Li", "Em", "Pa", "Ev", "Fl"]
+
+    private static let enclosing: Set<String> = ["Po", "Pc", "Pq", "Oo", "Oc", "Op"]
 
     /// The words of a line; quotes keep some together, escapes are resolved.
     private static func words(_ line: String) -> [String] {
@@ -88,31 +93,37 @@ struct ManualPage: Sendable {
         }
     }
 
+    /// The words up to the next macro.
+    private static func name(_ words: some Collection<String>) -> String {
+        words.prefix { !callable.contains($0) && !enclosing.contains($0) && $0 != "Ns" }.joined(separator: " ")
+    }
+
     private static func tag(_ words: some Collection<String>) -> String {
         var text = ""
+        var closing = ""
         var joins = true
-        var closing: [String] = []
-        func add(_ word: String, joining: Bool = false) {
-            text += joins || joining || text.isEmpty ? word : " " + word
+        var isOption = false
+        func add(_ word: String) {
+            text += joins ? word : " " + word
             joins = false
         }
-        var isOption = false
         for word in words {
             switch word {
             case "Ns": joins = true
             case "Po", "Pq", "Oo", "Op":
                 add(word.hasPrefix("P") ? "(" : "[")
+                if word.hasSuffix("q") || word.hasSuffix("p") { closing += word == "Pq" ? ")" : "]" }
                 joins = true
-                if word.hasSuffix("q") || word.hasSuffix("p") { closing.append(word == "Pq" ? ")" : "]") }
-            case "Pc", "Oc": add(word == "Pc" ? ")" : "]", joining: true)
-            case ",", ")": add(word, joining: true)
+            case "Pc", "Oc", ",":
+                text += ["Pc": ")", "Oc": "]"][word] ?? word
+                joins = false
             case "Fl": isOption = true
-            case _ where callable.contains(word): continue
+            case _ where callable.contains(word): isOption = false
             default:
                 add(isOption ? "-" + word : word)
                 isOption = false
             }
         }
-        return text + closing.reversed().joined()
+        return text + closing
     }
 }

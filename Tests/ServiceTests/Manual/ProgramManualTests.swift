@@ -36,8 +36,7 @@ import Testing
         let page = ManualPage("man/cisternctl.1")
         var described: [String: Set<String>] = [:]
         for entry in page.entries("Ic") {
-            let words = entry.tag.split(separator: " ").prefix { $0.allSatisfy { $0.isLetter || $0 == "-" } && !$0.hasPrefix("-") }
-            described[words.joined(separator: " ")] = Set(entry.inner.filter { $0.macro == "Fl" }.map(\.tag).flatMap(Self.options))
+            described[entry.name] = Set(entry.inner.filter { $0.macro == "Fl" }.map(\.tag).flatMap(Self.options))
         }
         let common = Set(page.entries(of: "OPTIONS").map(\.tag).flatMap(Self.options))
         let commands = try await Self.commands([])
@@ -61,7 +60,7 @@ import Testing
 
     /// The long options that a text names.
     private static func options(_ text: String) -> Set<String> {
-        let words = text.split(whereSeparator: { !($0.isLetter || $0 == "-") }).map(String.init)
+        let words = text.split(whereSeparator: { !($0.isLetter || $0.isNumber || $0 == "-") }).map(String.init)
         return Set(words.filter { $0.hasPrefix("--") && $0.count > 2 })
     }
 
