@@ -10,7 +10,7 @@ import Testing
     init() throws {
         sources = try Tree.files(["Sources"])
         tests = try Tree.files(["Tests"])
-        others = try Tree.files(["Package.swift", "Makefile", "README.md", ".ci", "dbus", "systemd", ".gitignore", ".swift-format"])
+        others = try Tree.files(["Package.swift", "Makefile", "README.md", ".ci", "dbus", "man", "systemd", ".gitignore", ".swift-format"])
     }
 
     private var swiftSources: [TextFile] { sources.filter(\.isSwift) }
