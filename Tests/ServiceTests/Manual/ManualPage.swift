@@ -20,15 +20,12 @@ struct ManualPage: Sendable {
         var inner: [Entry] = []
     }
 
-    /// As `man/cisternd.8`.
-    let file: String
     private(set) var entries: [Entry] = []
     /// What is marked with a macro of one argument anywhere but in a tag: macro to words.
     private(set) var marked: [String: Set<String>] = [:]
 
-    /// Reads a page of this repository.
+    /// Reads a page of this repository, such as `man/cisternd.8`.
     init(_ file: String) {
-        self.file = file
         var section = ""
         var subsection = ""
         // For each list that is open, its latest entry.
