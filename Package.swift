@@ -52,11 +52,11 @@ let package = Package(
         .executableTarget(name: "cisternctl", dependencies: ["Bus", "EventLoop", arguments], swiftSettings: strict),
 
         .target(
-            name: "TestSupport", dependencies: ["Cistern", "Backends", "Bus", "EventLoop"], path: "Tests/Support",
+            name: "TestSupport", dependencies: ["Cistern", "Backends", "Bus", "EventLoop", "XML"], path: "Tests/Support",
             swiftSettings: strict),
         tests("BusTests", ["Bus", "EventLoop", "TestSupport"]),
         tests("CisternTests", ["Cistern", "XML", "Backends", "EventLoop", "TestSupport"]),
-        tests("BackendTests", ["Backends", "Cistern", "EventLoop", "Images", "TestSupport"]),
+        tests("BackendTests", ["Backends", "Cistern", "EventLoop", "Images", "TestSupport", "XML"]),
         tests("ServiceTests", ["Service", "Cistern", "Backends", "Bus", "EventLoop", "CLinux", "TestSupport"]),
         tests("ArchitectureTests", []),
     ]

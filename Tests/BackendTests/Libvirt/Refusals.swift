@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import Cistern
+
+/// What Cistern refuses though libvirt's schema allows it: words of the message, and why.
+struct Refusals {
+    private let rows: [String: String]
+    private var seen: Set<String> = []
+
+    init(_ rows: [String: String]) { self.rows = rows }
+
+    /// Rows that nothing was refused by.
+    var unseen: [String] { rows.keys.filter { !seen.contains($0) }.sorted() }
+
+    /// What is wrong with a refusal of that document; nil if nothing is.
+    mutating func problem(with error: StorageError, _ document: String) -> String? {
+        if error.code != .invalidXML { return "its code is \(error.code.rawValue)" }
+        guard let line = Self.line(error.message, of: document) else { return "it names no line of the document" }
+        let isNamed = Self.names(error.message).contains { line.contains("<\($0)") || line.contains(":\($0)") || line.contains(" \($0)=") }
+        if !isNamed { return "it names nothing that is in its line, \(line)" }
+        let matching = rows.keys.filter(error.message.contains)
+        seen.formUnion(matching)
+        return matching.count == 1 ? nil : "\(matching.count) rows of the table speak of it"
+    }
+
+    /// The line that the message names.
+    private static func line(_ message: String, of document: String) -> Substring? {
+        guard let word = message.firstRange(of: "line "), let number = Int(message[word.upperBound...].prefix { $0.isNumber }) else {
+            return nil
+        }
+        let lines = document.split(separator: "\n", omittingEmptySubsequences: false)
+        return lines.indices.contains(number - 1) ? lines[number - 1] : nil
+    }
+
+    /// The last steps of what may be paths of elements and attributes.
+    private static func names(_ message: String) -> [Substring] {
+        message.split { " ,;“”".contains($0) }.compactMap { word in
+            word.split { "/@:{}".contains($0) }.last.map { $0.last == "." ? $0.dropLast() : $0 }
+        }
+    }
+}
