@@ -57,7 +57,7 @@ let package = Package(
         tests("BusTests", ["Bus", "EventLoop", "TestSupport"]),
         tests("CisternTests", ["Cistern", "XML", "Backends", "EventLoop", "TestSupport"]),
         tests("BackendTests", ["Backends", "Cistern", "EventLoop", "Images", "TestSupport", "XML"]),
-        tests("ServiceTests", ["Service", "Cistern", "Backends", "Bus", "EventLoop", "CLinux", "TestSupport"]),
+        tests("ServiceTests", ["Service", "Cistern", "Backends", "Bus", "EventLoop", "CLinux", "TestSupport", "XML"]),
         tests("ArchitectureTests", []),
     ]
 )

@@ -293,7 +293,9 @@ func writeFile(_ path: String, _ bytes: [UInt8] = [1, 2, 3]) {
 }
 
 /// Runs a program, for what decides whether a test can run at all.
-func succeeds(_ program: String, _ arguments: String...) -> Bool {
+func succeeds(_ program: String, _ arguments: String...) -> Bool { succeeds(program, arguments) }
+
+func succeeds(_ program: String, _ arguments: [String]) -> Bool {
     var pid: pid_t = 0
     var texts: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
     defer { for text in texts { free(text) } }
