@@ -13,7 +13,7 @@ import XML
         #expect(Set(texts).count > 450, "they differ")
         let refused = try await Libvirt.complaints(about: texts, schema: schema).keys
         // libxml2 loses its way in some orders of interleaved patterns; such a document is valid once it is put in the usual order.
-        #expect(refused.count < 25)
+        #expect(refused.count < 50)
         let sorted = refused.map { Writer().print(Self.sorted(documents[$0])) }
         for (index, complaint) in try await Libvirt.complaints(about: sorted, schema: schema) {
             Issue.record("\(complaint)\n\(sorted[index])")

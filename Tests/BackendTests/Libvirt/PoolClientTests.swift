@@ -17,7 +17,7 @@ import XML
     private static let driver = "test:///default"
 
     /// Every accepted pool, with a UUID in its XML: by it virsh finds the pool again, whatever its name is.
-    private static func trials() async throws -> [Trial] {
+    private static let trials = Task {
         let pools = try PoolCorpus.shared.get().accepted
         let texts = pools.map { sample, definition in
             var pool = sample.pool
@@ -34,24 +34,44 @@ import XML
     }
 
     @Test func `what libvirt prints of a pool is read unchanged, and says the same`() async throws {
-        var differences = Differences()
-        for trial in try await Self.trials() {
+        var differences = Differences(Self.differences, unreadable: Self.unreadable)
+        for trial in try await Self.trials.value {
             guard let dump = trial.dump else { continue }
-            switch PoolCorpus.outcome(dump) {
-            case .failure(let error): Issue.record("\(error.message)\n\(dump)")
-            case .success(let back):
-                #expect(back.name == trial.definition.name && back.uuid == trial.definition.uuid && back.type == trial.definition.type)
-                for difference in differences.unexplained(trial.definition, back) {
-                    Issue.record("\(difference)\n\(trial.text)\n\(dump)")
-                }
-            }
+            let back = PoolCorpus.outcome(dump)
+            let isExplained = differences.explain(trial.definition, back)
+            #expect(isExplained, "\(trial.text)\n\(dump)\n\(trial.definition)\n\(back)")
         }
         #expect(differences.unseen.isEmpty, "no pool shows these")
     }
 
+    private static let differences: [Differences<PoolDefinition>.Row] = [
+        .init("libvirt leaves out repeated slashes and the one at the end") { ours, theirs in
+            guard let path = ours.string("target.path"), let printed = theirs.string("target.path") else { return }
+            if path.split(separator: "/") == printed.split(separator: "/") { ours.settings["target.path"] = .string(printed) }
+        },
+        .init("libvirt prints the format that goes without saying") { ours, theirs in
+            guard ours.settings["source.format"] == nil, let format = PoolModel.all[ours.type]?.formats.first else { return }
+            if theirs.string("source.format") == format { ours.settings["source.format"] = .string(format) }
+        },
+        .init("libvirt's test driver does not know the options of file systems and RBD") { ours, _ in
+            for key in ["options.mount", "options.rbd"] { ours.settings[key] = nil }
+        },
+        .init("libvirt writes a tab in an attribute as it is, and XML has a reader see a space there") { ours, theirs in
+            for (key, value) in ours.settings where "\(value)".contains("\\t") {
+                guard let printed = theirs.settings[key] else { continue }
+                if "\(value)".replacing("\\t", with: " ") == "\(printed)" { ours.settings[key] = printed }
+            }
+        },
+    ]
+
+    private static let unreadable = [
+        "The XML cannot be read": "libvirt does not escape the name of an adapter, and prints what is no XML",
+        "numeric id, or -1 for none": "libvirt prints ids from 2^31 on as negative numbers",
+    ]
+
     @Test func `libvirt takes the compatible XML of every pool whose own XML it takes`() async throws {
-        let trials = try await Self.trials().filter { $0.dump != nil }
-        let texts = trials.map { PoolCorpus.compatible($0.definition) }
+        let trials = try await Self.trials.value.filter { $0.dump != nil }
+        let texts = try trials.map { try PoolCorpus.compatible($0.definition) }
         let replies = try await Libvirt.virsh(Self.driver, texts) {
             ["pool-define --validate \($1)", "pool-undefine \(trials[$0].definition.uuid)"]
         }
@@ -60,36 +80,5 @@ import XML
         }
         let types = Dictionary(grouping: trials, by: \.definition.type).mapValues(\.count)
         for (type, count) in types { #expect(count > 50, "\(type)") }
-    }
-}
-
-/// How settings may differ after libvirt has read and printed them.
-private struct Differences {
-    private struct Row: Sendable {
-        let key: String
-        let reason: String
-        let holds: @Sendable (_ ours: Value?, _ theirs: Value?) -> Bool
-    }
-
-    private static let rows = [
-        Row(key: "target.path", reason: "libvirt leaves out repeated slashes and the one at the end") { ours, theirs in
-            guard case .string(let ours) = ours, case .string(let theirs) = theirs else { return false }
-            return ours.split(separator: "/") == theirs.split(separator: "/")
-        }
-    ]
-
-    private var seen: Set<Int> = []
-
-    /// Rows that no difference was explained by.
-    var unseen: [String] { Self.rows.indices.filter { !seen.contains($0) }.map { Self.rows[$0].reason } }
-
-    mutating func unexplained(_ ours: PoolDefinition, _ theirs: PoolDefinition) -> [String] {
-        let keys = Set(ours.settings.keys).union(theirs.settings.keys).filter { ours.settings[$0] != theirs.settings[$0] }
-        return keys.sorted().compactMap { key in
-            let (before, after) = (ours.settings[key], theirs.settings[key])
-            let rows = Self.rows.indices.filter { Self.rows[$0].key == key && Self.rows[$0].holds(before, after) }
-            seen.formUnion(rows)
-            return rows.isEmpty ? "\(key) was \(before as Any) and is \(after as Any)" : nil
-        }
     }
 }

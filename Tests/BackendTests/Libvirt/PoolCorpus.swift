@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-import Cistern
 import TestSupport
 import XML
+
+// SPDX-License-Identifier: LGPL-2.1-or-later
+@testable import Cistern
 
 /// Random pools that libvirt's schema accepts, and what Cistern makes of each.
 struct PoolCorpus {
@@ -37,9 +38,14 @@ struct PoolCorpus {
         return Sample(pool: pool, text: text, outcome: outcome(text))
     }
 
-    /// What Cistern makes of a text.
+    /// What Cistern makes of a text: the definition as it is kept.
     static func outcome(_ text: String) -> Result<PoolDefinition, StorageError> {
-        Result { () throws(StorageError) in try PoolDefinition.parse(xml: text).definition }
+        Result { () throws(StorageError) in
+            var definition = try PoolDefinition.parse(xml: text).definition
+            definition.complete()
+            try definition.check()
+            return definition
+        }
     }
 
     /// The definitions that an element is a choice of.
@@ -63,9 +69,9 @@ struct PoolCorpus {
     }
 
     /// The XML that clients of libvirt are given of a pool whose space is measured, but for what is available.
-    static func compatible(_ definition: PoolDefinition) -> String {
+    static func compatible(_ definition: PoolDefinition) throws -> String {
         var snapshot = PoolSnapshot(definition: definition)
         snapshot.space = Space(capacity: 1 << 40, allocation: 1 << 39, available: unknownSize)
-        return snapshot.xml(compatible: true)
+        return try snapshot.xml(compatible: true)
     }
 }

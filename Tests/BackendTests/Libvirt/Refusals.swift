@@ -15,7 +15,11 @@ struct Refusals {
     mutating func problem(with error: StorageError, _ document: String) -> String? {
         if error.code != .invalidXML { return "its code is \(error.code.rawValue)" }
         guard let line = Self.line(error.message, of: document) else { return "it names no line of the document" }
-        let isNamed = Self.names(error.message).contains { line.contains("<\($0)") || line.contains(":\($0)") || line.contains(" \($0)=") }
+        let isMissing = error.message.contains(" is missing")
+        let isNamed =
+            isMissing
+            || Self.names(error.message).contains { line.contains("<\($0)") || line.contains(":\($0)") || line.contains(" \($0)=") }
+        // What is missing is in no line.
         if !isNamed { return "it names nothing that is in its line, \(line)" }
         let matching = rows.keys.filter(error.message.contains)
         seen.formUnion(matching)

@@ -6,6 +6,8 @@ public struct DocumentGenerator {
     private let grammar: Grammar
     private var random: SplitMix
     private var patterns: [String: TextPattern] = [:]
+    /// How probable it is, in percent, that something optional is there; each document has its own.
+    private var abundance = 50
 
     /// What stands in one element: its content as far as it is made.
     private struct Content {
@@ -22,14 +24,15 @@ public struct DocumentGenerator {
     /// An element of that name with the content of a definition.
     /// - Throws: `Grammar.Failure` for a pattern that is not known here.
     public mutating func element(_ name: String, of definition: String) throws -> Element {
-        element(name, "", try content(try grammar.definition(definition)))
+        abundance = [15, 40, 60, 85].randomElement(using: &random) ?? 50
+        return element(name, "", try content(try grammar.definition(definition)))
     }
 
     /// A document whose root is what a definition begins with.
     /// - Throws: `Grammar.Failure` for a pattern that is not known here.
     public mutating func document(_ definition: String = "start") throws -> Element {
-        let content = try content(try grammar.definition(definition))
-        guard let root = content.children.first else { throw Grammar.Failure(description: "\(definition) is no element") }
+        let root = try element("", of: definition).children.first
+        guard let root else { throw Grammar.Failure(description: "\(definition) is no element") }
         return root
     }
 
@@ -44,7 +47,7 @@ public struct DocumentGenerator {
         case "group", "define": try sequence(pattern.children)
         case "interleave": try interleaved(pattern.children)
         case "choice": try one(of: pattern.children)
-        case "optional": try sequence(random.percent(50) ? pattern.children : [])
+        case "optional": try sequence(random.percent(abundance) ? pattern.children : [])
         case "zeroOrMore": try repeated(pattern.children, atLeast: 0)
         case "oneOrMore": try repeated(pattern.children, atLeast: 1)
         case "ref": try content(try grammar.definition(try name(of: pattern)))
@@ -111,7 +114,7 @@ public struct DocumentGenerator {
     }
 
     private mutating func freeText() -> String {
-        switch Int.random(in: 0..<10, using: &random) {
+        switch Int.random(in: 0..<30, using: &random) {
         case 0: return ""
         case 1: return " \t "
         default:

@@ -11,8 +11,11 @@ struct TextPattern {
 
     private let root: Node
 
-    /// What `.` and the complement of a class are drawn from: everything that a reader of XML may stumble over.
-    static let alphabet = Array("abcXYZ019 -_.:,;/\\'\"&<>%()[]{}@#=+~\t\u{85}\u{A0}äß€中𐍈\u{301}".unicodeScalars)
+    /// What `.` and the complement of a class are drawn from: what is usual, and what a reader of XML may stumble over.
+    static let alphabet = usual + Array(" :,;/\\'\"&<>%()[]{}@#=+~\t\u{85}\u{A0}äß€中𐍈\u{301}".unicodeScalars)
+    private static let usual = Array(repeating: Array("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789-_.".unicodeScalars), count: 4).flatMap {
+        $0
+    }
 
     /// - Throws: `Grammar.Failure` for what this reader does not know.
     init(_ text: String) throws {
@@ -30,7 +33,10 @@ struct TextPattern {
 
     private static func append(_ node: Node, to text: inout String, _ random: inout SplitMix) {
         switch node {
-        case .choice(let nodes): if let node = nodes.randomElement(using: &random) { append(node, to: &text, &random) }
+        case .choice(let nodes):
+            // What comes first is usually meant.
+            let node = random.percent(50) ? nodes.first : nodes.randomElement(using: &random)
+            if let node { append(node, to: &text, &random) }
         case .sequence(let nodes): for node in nodes { append(node, to: &text, &random) }
         case .repeated(let node, let least, let most):
             for _ in 0..<random.count(least, most) { append(node, to: &text, &random) }
