@@ -56,17 +56,10 @@ import XML
         .init("libvirt's test driver does not know the options of file systems and RBD") { ours, _ in
             for key in ["options.mount", "options.rbd"] { ours.settings[key] = nil }
         },
-        .init("libvirt writes a tab in an attribute as it is, and XML has a reader see a space there") { ours, theirs in
-            for (key, value) in ours.settings where "\(value)".contains("\\t") {
-                guard let printed = theirs.settings[key] else { continue }
-                if "\(value)".replacing("\\t", with: " ") == "\(printed)" { ours.settings[key] = printed }
-            }
-        },
     ]
 
     private static let unreadable = [
-        "The XML cannot be read": "libvirt does not escape the name of an adapter, and prints what is no XML",
-        "numeric id, or -1 for none": "libvirt prints ids from 2^31 on as negative numbers",
+        "numeric id, or -1 for none": "libvirt prints ids from 2^31 on as negative numbers"
     ]
 
     @Test func `libvirt takes the compatible XML of every pool whose own XML it takes`() async throws {
@@ -79,6 +72,6 @@ import XML
             Issue.record("\(reply[0].text)\n\(texts[index])\nof\n\(trials[index].text)")
         }
         let types = Dictionary(grouping: trials, by: \.definition.type).mapValues(\.count)
-        for (type, count) in types { #expect(count > 50, "\(type)") }
+        for (type, count) in types { #expect(count > 20, "\(type)") }
     }
 }

@@ -19,7 +19,7 @@ struct PoolCorpus {
     static let foreign: Set = ["gluster", "sheepdog", "vstorage"]
 
     /// The same in every test and every run.
-    static let shared = Result { try PoolCorpus(seed: 2026, each: 300) }
+    static let shared = Result { try PoolCorpus(seed: 2026, each: 200) }
 
     let samples: [Sample]
 

@@ -64,6 +64,9 @@ import XML
         .init("libvirt adds the version that has features") { ours, theirs in
             if ours.request.layout.compat == nil, theirs.request.layout.compat == "1.1" { ours.request.layout.compat = "1.1" }
         },
+        .init("libvirt takes a cluster of 0 bytes for one of the usual size") { ours, _ in
+            if ours.request.layout.clusterSize == 0 { ours.request.layout.clusterSize = nil }
+        },
     ]
 }
 

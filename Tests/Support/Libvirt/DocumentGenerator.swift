@@ -116,7 +116,7 @@ public struct DocumentGenerator {
     private mutating func freeText() -> String {
         switch Int.random(in: 0..<30, using: &random) {
         case 0: return ""
-        case 1: return " \t "
+        case 1: return "  "
         default:
             var text = ""
             for _ in 0..<random.count(1, 30) { text.unicodeScalars.append(TextPattern.alphabet.randomElement(using: &random) ?? "a") }

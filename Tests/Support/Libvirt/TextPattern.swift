@@ -12,7 +12,7 @@ struct TextPattern {
     private let root: Node
 
     /// What `.` and the complement of a class are drawn from: what is usual, and what a reader of XML may stumble over.
-    static let alphabet = usual + Array(" :,;/\\'\"&<>%()[]{}@#=+~\t\u{85}\u{A0}äß€中𐍈\u{301}".unicodeScalars)
+    static let alphabet = usual + Array(" :,;/\\'\"&<>%()[]{}@#=+~\u{85}\u{A0}äß€中𐍈\u{301}".unicodeScalars)
     private static let usual = Array(repeating: Array("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789-_.".unicodeScalars), count: 4).flatMap {
         $0
     }
