@@ -16,9 +16,9 @@ import XML
 
     private static let driver = "test:///default"
 
-    /// Every accepted pool, with a UUID in its XML: by it virsh finds the pool again, whatever its name is.
+    /// Accepted pools of every type, with a UUID in its XML: by it virsh finds the pool again, whatever its name is.
     private static let trials = Task {
-        let pools = try PoolCorpus.shared.get().accepted
+        let pools = try PoolCorpus.shared.get().accepted(ofEachType: 100)
         let texts = pools.map { sample, definition in
             var pool = sample.pool
             if pool.child("uuid") == nil { pool.children.append(Element("uuid", text: definition.uuid)) }

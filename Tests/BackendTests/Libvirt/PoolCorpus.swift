@@ -19,7 +19,7 @@ struct PoolCorpus {
     static let foreign: Set = ["gluster", "sheepdog", "vstorage"]
 
     /// The same in every test and every run.
-    static let shared = Result { try PoolCorpus(seed: 2026, each: 200) }
+    static let shared = Result { try PoolCorpus(seed: 2026, each: 400) }
 
     let samples: [Sample]
 
@@ -61,6 +61,12 @@ struct PoolCorpus {
             if definition.uuid.isEmpty { definition.uuid = Self.uuid(index) }
             return (sample, definition)
         }
+    }
+
+    /// The first of each type among those, so many at most.
+    func accepted(ofEachType count: Int) -> [(sample: Sample, definition: PoolDefinition)] {
+        let types = Dictionary(grouping: accepted, by: \.sample.type).sorted { $0.key < $1.key }
+        return types.flatMap { $0.value.prefix(count) }
     }
 
     private static func uuid(_ number: Int) -> String {

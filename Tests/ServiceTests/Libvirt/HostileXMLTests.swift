@@ -43,14 +43,14 @@ import Testing
             // What is large comes now and then, and never last: the memory of a large message is kept until another one comes.
             func sendAll(_ rounds: Int) async {
                 for round in 0..<rounds {
-                    for (kind, document) in documents where document.text.utf8.count < 5000 || round % 25 == 0 {
+                    for (kind, document) in documents where document.text.utf8.count < 5000 || round % 15 == 0 {
                         _ = await harness.refusal(of: document, kind, in: pool)
                     }
                 }
             }
-            await sendAll(30)
+            await sendAll(20)
             let before = harness.memory()
-            await sendAll(60)
+            await sendAll(40)
             let after = harness.memory()
             #expect(after - before < 2048, "\(before) KiB before, \(after) KiB after")
         }
