@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 import Images
+import TestSupport
 import Testing
 
 /// What hand-made headers say, and that nothing in a header can do harm.
@@ -47,7 +48,7 @@ import Testing
     }
 
     @Test func survivesTwentyThousandMutations() {
-        var random = SplitMix(state: 20_260_501)
+        var random = SplitMix(seed: 20_260_501)
         var broken = 0
         for _ in 0..<20_000 {
             var image = Samples.all[Int(random.next() % UInt64(Samples.all.count))].image
@@ -85,18 +86,5 @@ import Testing
         guard image.pieces[0].bytes.count == 512, image.pieces[0].bytes.starts(with: "conectix".utf8) else { return image }
         image.pieces[0].bytes = Samples.withChecksum(image.pieces[0].bytes)
         return image
-    }
-}
-
-/// The same numbers in every run.
-private struct SplitMix {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ word >> 30) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ word >> 27) &* 0x94d0_49bb_1331_11eb
-        return word ^ word >> 31
     }
 }

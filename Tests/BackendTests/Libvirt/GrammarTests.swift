@@ -8,12 +8,12 @@ import XML
     @Test(arguments: ["storagepool", "storagevol"])
     func `what is generated is valid`(schema: String) async throws {
         var generator = DocumentGenerator(try Grammar(contentsOfFile: Libvirt.schema(schema)), seed: 1)
-        let documents = try (0..<500).map { _ in try generator.document() }
+        let documents = try (0..<300).map { _ in try generator.document() }
         let texts = documents.map { Writer().print($0) }
-        #expect(Set(texts).count > 450, "they differ")
+        #expect(Set(texts).count > 270, "they differ")
         let refused = try await Libvirt.complaints(about: texts, schema: schema).keys
         // libxml2 loses its way in some orders of interleaved patterns; such a document is valid once it is put in the usual order.
-        #expect(refused.count < 50)
+        #expect(refused.count < 30)
         let sorted = refused.map { Writer().print(Self.sorted(documents[$0])) }
         for (index, complaint) in try await Libvirt.complaints(about: sorted, schema: schema) {
             Issue.record("\(complaint)\n\(sorted[index])")

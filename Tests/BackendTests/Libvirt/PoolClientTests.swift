@@ -18,7 +18,7 @@ import XML
 
     /// Accepted pools of every type, with a UUID in its XML: by it virsh finds the pool again, whatever its name is.
     private static let trials = Task {
-        let pools = try PoolCorpus.shared.get().accepted(ofEachType: 100)
+        let pools = try PoolCorpus.shared.get().accepted(ofEachType: 60)
         let texts = pools.map { sample, definition in
             var pool = sample.pool
             if pool.child("uuid") == nil { pool.children.append(Element("uuid", text: definition.uuid)) }
@@ -59,7 +59,7 @@ import XML
     ]
 
     private static let unreadable = [
-        "numeric id, or -1 for none": "libvirt prints ids from 2^31 on as negative numbers"
+        "The XML cannot be read": "libvirt does not escape the name of an adapter, and prints what is no XML"
     ]
 
     @Test func `libvirt takes the compatible XML of every pool whose own XML it takes`() async throws {

@@ -1,7 +1,7 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 import TestSupport
 import XML
 
-// SPDX-License-Identifier: LGPL-2.1-or-later
 @testable import Cistern
 
 /// Random pools that libvirt's schema accepts, and what Cistern makes of each.

@@ -13,17 +13,15 @@ struct Refusals {
 
     /// What is wrong with a refusal of that document; nil if nothing is.
     mutating func problem(with error: StorageError, _ document: String) -> String? {
-        if error.code != .invalidXML { return "its code is \(error.code.rawValue)" }
-        guard let line = Self.line(error.message, of: document) else { return "it names no line of the document" }
-        let isMissing = error.message.contains(" is missing")
-        let isNamed =
-            isMissing
-            || Self.names(error.message).contains { line.contains("<\($0)") || line.contains(":\($0)") || line.contains(" \($0)=") }
-        // What is missing is in no line.
-        if !isNamed { return "it names nothing that is in its line, \(line)" }
         let matching = rows.keys.filter(error.message.contains)
         seen.formUnion(matching)
-        return matching.count == 1 ? nil : "\(matching.count) rows of the table speak of it"
+        if matching.count != 1 { return "\(matching.count) rows of the table speak of it" }
+        if error.code != .invalidXML { return "its code is \(error.code.rawValue)" }
+        guard let line = Self.line(error.message, of: document) else { return "it names no line of the document" }
+        // What is missing is in no line.
+        if error.message.contains(" is missing") { return nil }
+        let isNamed = Self.names(error.message).contains { line.contains("<\($0)") || line.contains(":\($0)") || line.contains(" \($0)=") }
+        return isNamed ? nil : "it names nothing that is in its line, \(line)"
     }
 
     /// The line that the message names.

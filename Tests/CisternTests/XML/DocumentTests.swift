@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+import TestSupport
 import Testing
 import XML
 
@@ -141,20 +142,5 @@ import XML
         #expect(back.attribute("type") == "d'i&r\n")
         #expect(back.child("name")?.text == "<a>\r\u{FFFD}")
         #expect(back.child("target")?.children.map(\.namespace) == ["urn:x", "urn:other"])
-    }
-}
-
-/// The same numbers in every run.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -45,7 +45,7 @@ import XML
             let again = try await harness.defineXML(dump)
             let back = try await harness.properties(again, Harness.poolInterface)["Settings"]?.dictionary
             #expect(back == settings, "\(xml)")
-            #expect(settings?["target.path"] == .string(directory))
+            #expect(settings["target.path"] == .string(directory))
         }
     }
 
