@@ -16,7 +16,7 @@ import XML
 
     private static let driver = "test:///default"
 
-    /// Accepted pools of every type, with a UUID in its XML: by it virsh finds the pool again, whatever its name is.
+    /// Accepted pools of every type, each with a UUID in its XML: by that virsh finds it again, whatever its name is.
     private static let trials = Task {
         let pools = try PoolCorpus.shared.get().accepted(ofEachType: 60)
         let texts = pools.map { sample, definition in
