@@ -24,12 +24,15 @@ public struct Limits: Sendable, Hashable {
     public var depth: Int
     /// Elements and attributes in all.
     public var nodes: Int
+    /// Attributes and namespace declarations of one element.
+    public var attributes: Int
 
     /// Limits that no honest description of storage reaches.
-    public init(bytes: Int = 1 << 20, depth: Int = 100, nodes: Int = 20_000) {
+    public init(bytes: Int = 1 << 20, depth: Int = 100, nodes: Int = 20_000, attributes: Int = 100) {
         self.bytes = bytes
         self.depth = depth
         self.nodes = nodes
+        self.attributes = attributes
     }
 }
 
@@ -48,6 +51,9 @@ public enum Document {
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
         if let index = bytes.firstIndex(of: 0) { throw XMLError(line: line(of: index, in: bytes), message: "the document contains a NUL") }
         try checkEncoding(bytes)
+        if let index = StartTags.firstWith(moreThan: limits.attributes, in: bytes) {
+            throw XMLError(line: line(of: index, in: bytes), message: "an element has more than \(limits.attributes) attributes")
+        }
         return try Parser(limits).parse(bytes)
     }
 

@@ -29,8 +29,13 @@ public struct StorageError: Error, Sendable, Hashable {
     public let message: String
 
     /// Makes an error; `message` must stand alone, since many clients show nothing else.
+    ///
+    /// What somebody else wrote into it may be long: of more than ``limit`` bytes, beginning and end are kept.
     public init(_ code: Code, _ message: String) {
         self.code = code
-        self.message = message
+        self.message = message.utf8.count <= Self.limit ? message : "\(message.prefix(Self.limit / 6)) … \(message.suffix(Self.limit / 12))"
     }
+
+    /// Most bytes of a message. A character may have several, so what is kept of a long one is less.
+    static let limit = 900
 }

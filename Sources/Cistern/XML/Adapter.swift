@@ -19,22 +19,27 @@ enum Adapter {
     ]
 
     /// What is wrong with the setting; nil if nothing is.
-    static func complaint(_ map: [String: Value]) -> String? {
+    ///
+    /// - Parameter name: what a key is called where the setting comes from.
+    static func complaint(_ map: [String: Value], _ name: (String) -> String = { $0 }) -> String? {
         guard case .string(let type) = map["type"], let known = keys[type] else {
             return "needs “type”, which is scsi_host or fc_host"
         }
         for (key, value) in map.sorted(by: { $0.key < $1.key }) {
-            guard known.contains(key) else { return "has “\(key)”, which an adapter of type \(type) has not" }
-            guard isValid(key, value) else { return "has “\(key)”, which is not of the form that it must have" }
+            guard known.contains(key) else { return "has “\(name(key))”, which an adapter of type \(type) has not" }
+            guard isValid(key, value) else { return "has “\(name(key))”, which is not of the form that it must have" }
         }
-        if type == "fc_host" { return complaintOfFibreChannel(map) }
-        if (map["name"] == nil) == (map["parent-address"] == nil) { return "needs either “name” or “parent-address”" }
-        return (map["unique-id"] == nil) == (map["parent-address"] == nil) ? nil : "needs “unique-id” and “parent-address” together"
+        if type == "fc_host" { return complaintOfFibreChannel(map, name) }
+        if (map["name"] == nil) == (map["parent-address"] == nil) { return "needs either “name” or “\(name("parent-address"))”" }
+        return (map["unique-id"] == nil) == (map["parent-address"] == nil)
+            ? nil : "needs “\(name("unique-id"))” and “\(name("parent-address"))” together"
     }
 
-    private static func complaintOfFibreChannel(_ map: [String: Value]) -> String? {
+    private static func complaintOfFibreChannel(_ map: [String: Value], _ name: (String) -> String) -> String? {
         if map["wwnn"] == nil || map["wwpn"] == nil { return "needs “wwnn” and “wwpn”" }
-        if (map["parent-wwnn"] == nil) != (map["parent-wwpn"] == nil) { return "needs “parent-wwnn” and “parent-wwpn” together" }
+        if (map["parent-wwnn"] == nil) != (map["parent-wwpn"] == nil) {
+            return "needs “\(name("parent-wwnn"))” and “\(name("parent-wwpn"))” together"
+        }
         let parents = ["parent", "parent-wwnn", "parent-fabric-wwn"].filter { map[$0] != nil }
         return parents.count > 1 ? "may name its parent in one way only" : nil
     }
@@ -61,13 +66,20 @@ enum Adapter {
         return shape
     }()
 
+    /// What a key of the setting is called in XML.
+    private static func nameInXML(_ key: String) -> String {
+        ["parent-address": "parentaddr/address", "unique-id": "parentaddr/@unique_id"][key]
+            ?? attributes.first { $0.key == key }?.name ?? key
+    }
+
     /// Reads `<adapter>`. Without a type it is `scsi_host`, as libvirt has it.
-    static func parse(_ element: Element) throws(StorageError) -> [String: Value] {
-        let flat = try Flattened(element, shape)
+    static func parse(_ element: Element, _ path: String) throws(StorageError) -> [String: Value] {
+        let flat = try Flattened(element, shape, at: path)
         var map: [String: Value] = ["type": .string("scsi_host")]
         for (key, name) in attributes {
             guard let text = flat.text("@" + name)?.value.trimmed else { continue }
-            map[key] = .string(text)
+            let isNumber = name.contains("ww") && text.hasPrefix("0x")
+            map[key] = .string(isNumber ? String(text.dropFirst(2)) : text)
         }
         if let managed = flat.text("@managed") {
             guard let flag = ["yes": true, "no": false][managed.value.trimmed] else {
@@ -81,13 +93,14 @@ enum Adapter {
             }
             map["unique-id"] = .uint32(number)
         }
-        let parts = PCIAddress.parts.map { flat.text("parentaddr/address/@" + $0)?.value }
-        if parts.contains(where: { $0 != nil }) {
-            guard let address = PCIAddress(parts: parts) else {
-                throw Flattened.invalid(element.line, "source/adapter/parentaddr/address is no PCI address: \(PCIAddress.limits)")
+        let parts = PCIAddress.parts.map { flat.text("parentaddr/address/@" + $0) }
+        if let first = parts.lazy.compactMap({ $0 }).first {
+            guard let address = PCIAddress(parts: parts.map { $0?.value }) else {
+                throw Flattened.invalid(first.line, "source/adapter/parentaddr/address is no PCI address: \(PCIAddress.limits)")
             }
             map["parent-address"] = .string(address.text)
         }
+        if let complaint = complaint(map, nameInXML) { throw Flattened.invalid(element.line, "\(path) \(complaint)") }
         return map
     }
 

@@ -45,11 +45,15 @@ struct Flattened {
     private(set) var values: [String: [Text]] = [:]
     private(set) var elements: [String: [Element]] = [:]
     private let shape: Shape
+    /// Where the root is in its document, for messages: `source/host/`.
+    private let place: String
     private var seen: Set<String> = []
 
+    /// - Parameter place: path of `root` in its document; nothing for the document's own.
     /// - Throws: `invalidXML`.
-    init(_ root: Element, _ shape: Shape) throws(StorageError) {
+    init(_ root: Element, _ shape: Shape, at place: String? = nil) throws(StorageError) {
         self.shape = shape
+        self.place = place.map { $0 + "/" } ?? ""
         try take(root, at: "")
     }
 
@@ -64,7 +68,7 @@ struct Flattened {
         }
         guard path.isEmpty || shape.containers.contains(path) else {
             if let child = element.children.first {
-                throw Self.unknown("element", prefix + Namespaces.label(child.name, child.namespace), child.line)
+                throw unknown("element", prefix + Namespaces.label(child.name, child.namespace), child.line)
             }
             return try keep(Text(value: element.text, line: element.line), at: path)
         }
@@ -78,10 +82,10 @@ struct Flattened {
 
     private mutating func take(_ value: String, at attribute: String, _ line: Int) throws(StorageError) {
         switch shape.rules[attribute] {
-        case nil: throw Self.unknown("attribute", attribute, line)
+        case nil: throw unknown("attribute", attribute, line)
         case .ignored: break
         case .fixed(let expected) where !expected.contains(value):
-            throw Self.invalid(line, "\(attribute) is “\(value)”, but \(expected.sorted().joined(separator: " or ")) is needed")
+            throw Self.invalid(line, "\(place)\(attribute) is “\(value)”, but \(expected.sorted().joined(separator: " or ")) is needed")
         default: try keep(Text(value: value, line: line), at: attribute)
         }
     }
@@ -95,7 +99,7 @@ struct Flattened {
             try see("<\(path)>", "element", child.line)
             try take(child, at: path)
         case nil:
-            guard shape.containers.contains(path) else { throw Self.unknown("element", path, child.line) }
+            guard shape.containers.contains(path) else { throw unknown("element", path, child.line) }
             if !holdsList(path) { try see("<\(path)>", "element", child.line) }
             try take(child, at: path)
         }
@@ -113,12 +117,12 @@ struct Flattened {
 
     private mutating func see(_ path: String, _ noun: String, _ line: Int) throws(StorageError) {
         guard seen.insert(path).inserted else {
-            throw Self.invalid(line, "the \(noun) \(path.filter { $0 != "<" && $0 != ">" }) is there twice; keep one of them")
+            throw Self.invalid(line, "the \(noun) \(place)\(path.filter { $0 != "<" && $0 != ">" }) is there twice; keep one of them")
         }
     }
 
-    static func unknown(_ noun: String, _ path: String, _ line: Int) -> StorageError {
-        invalid(line, "the \(noun) \(path) is not supported here; remove it")
+    private func unknown(_ noun: String, _ path: String, _ line: Int) -> StorageError {
+        Self.invalid(line, "the \(noun) \(place)\(path) is not supported here; remove it")
     }
 
     static func invalid(_ line: Int, _ problem: String) -> StorageError {

@@ -23,7 +23,7 @@ extension PoolDefinition {
         }
         let flat = try Flattened(root, shape(of: type))
         var definition = PoolDefinition(name: try name(type, root, flat), uuid: "", type: type, settings: [:])
-        if let uuid = flat.text("uuid") { definition.uuid = try canonicalUUID(uuid) }
+        if let uuid = flat.text("uuid") { definition.uuid = try canonicalUUID(uuid, "uuid") }
         for row in Setting.rows(of: type) {
             if let value = try row.form.read(row.path, flat) { definition.settings[row.key] = value }
         }

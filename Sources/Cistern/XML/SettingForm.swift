@@ -84,7 +84,12 @@ enum SettingForm: Sendable {
     /// What the document says at the setting's path; nil if nothing.
     func read(_ path: String, _ flat: Flattened) throws(StorageError) -> Value? {
         switch self {
-        case .texts: return flat.values[path].map { .strings($0.map(\.value)) }
+        case .texts:
+            guard let texts = flat.values[path] else { return nil }
+            if let empty = texts.first(where: \.value.isBlank) {
+                throw Flattened.invalid(empty.line, "\(path) is empty; give it a value, or remove it")
+            }
+            return .strings(texts.map(\.value))
         case .hosts, .adapter, .options: return try read(path, flat.elements[path] ?? [])
         default: return try flat.text(path).flatMap { text throws(StorageError) in try read(path, text) }
         }
@@ -99,7 +104,7 @@ enum SettingForm: Sendable {
         case .flag:
             guard ["yes", "no"].contains(word) else { throw Self.refusal(path, text, "yes or no is needed") }
             return .bool(word == "yes")
-        case .uuid: value = .string(try canonicalUUID(text))
+        case .uuid: value = .string(try canonicalUUID(text, path))
         case .word, .version: value = .string(word)
         default: value = .string(text.value)
         }
@@ -117,7 +122,7 @@ enum SettingForm: Sendable {
         switch self {
         case .adapter:
             guard elements.count == 1 else { throw Flattened.invalid(elements[1].line, "the element \(path) is there twice; keep one") }
-            value = .map(try Adapter.parse(first))
+            return .map(try Adapter.parse(first, path))
         case .options: value = .map(try Self.options(elements, path))
         default: value = .hosts(try elements.map { element throws(StorageError) in try Self.host(element, path) })
         }
@@ -128,9 +133,10 @@ enum SettingForm: Sendable {
     private static func host(_ element: Element, _ path: String) throws(StorageError) -> Value.Host {
         var shape = Shape()
         for attribute in ["@name", "@port"] { shape.allow(attribute, .value) }
-        let flat = try Flattened(element, shape)
+        let flat = try Flattened(element, shape, at: path)
         guard let name = flat.text("@name") else { throw Flattened.invalid(element.line, "\(path) has no attribute name; add it") }
-        let port = flat.text("@port")?.value.trimmed ?? "0"
+        var port = flat.text("@port")?.value.trimmed ?? "0"
+        if port == "-1" { port = "0" }  // libvirt takes it, too
         guard port.allSatisfy(\.isDecimal), let number = UInt16(port) else {
             throw Flattened.invalid(element.line, "\(path)/@port is “\(port)”, but a number up to 65535 is needed")
         }
@@ -142,7 +148,7 @@ enum SettingForm: Sendable {
         for element in elements {
             var shape = Shape()
             for attribute in ["@name", "@value"] { shape.allow(attribute, .value) }
-            let flat = try Flattened(element, shape)
+            let flat = try Flattened(element, shape, at: path)
             guard let name = flat.text("@name")?.value, let value = flat.text("@value")?.value else {
                 throw Flattened.invalid(element.line, "\(path) needs the attributes name and value; add them")
             }

@@ -58,7 +58,7 @@ func canonicalUUID(_ text: String) -> String? {
 }
 
 /// The same for a text of a document.
-func canonicalUUID(_ text: Flattened.Text) throws(StorageError) -> String {
+func canonicalUUID(_ text: Flattened.Text, _ path: String) throws(StorageError) -> String {
     if let uuid = canonicalUUID(text.value.trimmed) { return uuid }
-    throw Flattened.invalid(text.line, "“\(text.value.trimmed)” is no UUID; give one of 32 hexadecimal digits, or none")
+    throw Flattened.invalid(text.line, "\(path) is “\(text.value.trimmed)”, which is no UUID; give 32 hexadecimal digits")
 }

@@ -152,7 +152,7 @@ extension ParsedVolume {
         isEncrypted = true
         if request.format == "raw" { request.format = "luks" }
         switch (flat.text("\(place)/secret/@uuid"), flat.text("\(place)/secret/@usage")) {
-        case (let uuid?, nil): secret = .uuid(try canonicalUUID(uuid))
+        case (let uuid?, nil): secret = .uuid(try canonicalUUID(uuid, "\(place)/secret/@uuid"))
         case (nil, let usage?): secret = .usage(usage.value)
         case (let uuid?, _?): throw Flattened.invalid(uuid.line, "\(place)/secret has both uuid and usage; keep one")
         case (nil, nil): break

@@ -80,10 +80,10 @@ import XML
         ("netfs", "<host name='a b'/>", "source/host must have names"), ("netfs", "<host port='1'/>", "source/host has no attribute name"),
         ("netfs", "<host name='a' port='65536'/>", "source/host/@port is “65536”"),
         ("iscsi", "<auth type='ceph' username='u'><secret usage='x'/></auth>", "source/auth/@type is “ceph”, but chap is needed"),
-        ("iscsi", "<auth type='chap' username='u'><secret uuid='x'/></auth>", "“x” is no UUID"),
+        ("iscsi", "<auth type='chap' username='u'><secret uuid='x'/></auth>", "source/auth/secret/@uuid is “x”, which is no UUID"),
         ("disk", "<device path='/dev/sdb' part_separator='maybe'/>", "source/device/@part_separator is “maybe”"),
         ("scsi", "<adapter type='usb_host'/>", "source/adapter needs “type”"), ("scsi", "<adapter name='a'/><adapter/>", "is there twice"),
-        ("scsi", "<adapter type='scsi_host'/>", "needs either “name” or “parent-address”"),
+        ("scsi", "<adapter type='scsi_host'/>", "needs either “name” or “parentaddr/address”"),
         ("scsi", "<adapter type='fc_host' wwnn='20000000c9831b4b'/>", "needs “wwnn” and “wwpn”"),
         ("scsi", "<adapter type='fc_host' wwnn='x' wwpn='y'/>", "has “wwnn”"),
         ("scsi", "<adapter type='fc_host' name='n' wwnn='20000000c9831b4b' wwpn='20000000c9831b4b'/>", "has “name”, which"),
@@ -95,7 +95,7 @@ import XML
     @Test(arguments: [
         ("options", "<rbd:option name='a' value='1'/><rbd:option name='a' value='2'/>", "“a” is there twice"),
         ("options", "<rbd:option name='a'/>", "needs the attributes name and value"),
-        ("options", "<rbd:option name='a' value='1' more='2'/>", "the attribute @more"),
+        ("options", "<rbd:option name='a' value='1' more='2'/>", "the attribute rbd:config_opts/rbd:option/@more"),
     ])
     func `refuses options by name`(_ kind: String, _ options: String, _ expected: String) {
         expectRefusal(

@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("<uuid>nonsense</uuid>", "line 3: “nonsense” is no UUID"), ("<frob/>", "line 3: the element frob"),
+        ("<uuid>nonsense</uuid>", "line 3: uuid is “nonsense”, which is no UUID"), ("<frob/>", "line 3: the element frob"),
         ("<source><dir path='/x'/></source>", "the element source/dir"), ("<source x='1'/>", "the attribute source/@x"),
         ("<source>text</source>", "text in the element source"), ("<name>q</name>", "the element name is there twice"),
         ("<features><acl/></features>", "the element features/acl"), ("<features><cow state='x'/></features>", "yes or no"),
