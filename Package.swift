@@ -58,6 +58,7 @@ let package = Package(
         tests("CisternTests", ["Cistern", "XML", "Backends", "EventLoop", "TestSupport"]),
         tests("BackendTests", ["Backends", "Cistern", "EventLoop", "Images", "TestSupport", "XML"]),
         tests("ServiceTests", ["Service", "Cistern", "Backends", "Bus", "EventLoop", "CLinux", "TestSupport", "XML"]),
+        tests("LabTests", ["Bus", "EventLoop"]),
         tests("ArchitectureTests", []),
     ]
 )

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import Bus
+import EventLoop
+import Foundation
+import Glibc
+import Testing
+
+/// A cisternd run by root on the system bus of the guest, with the directories it has on any machine, and a client.
+@LoopActor final class Daemon {
+    static let name = "org.cistern1"
+    static let manager: ObjectPath = "/org/cistern1"
+    private static let directories = ["/etc/cistern", "/var/lib/cistern", "/run/cistern"]
+    private static let lastWords = Locked("")
+
+    let client: Connection
+    private let pid: Int32
+    private let ended: Task<ChildResult, any Error>
+
+    /// Runs a test with a service of its own, and nothing defined.
+    ///
+    /// - Parameter limit: a test that still runs then waits for something that will not come; the service is ended under it.
+    nonisolated static func run(limit: Duration = .seconds(60), _ test: @LoopActor (Daemon) async throws -> Void) async throws {
+        Loop.shared.startThread()
+        try await runOnLoop(limit, test)
+    }
+
+    private static func runOnLoop(_ limit: Duration, _ test: @LoopActor (Daemon) async throws -> Void) async throws {
+        let daemon = try await start()
+        let alarm = try Loop.shared.timer(after: limit) {
+            Issue.record("a test still waits after \(limit)")
+            kill(daemon.pid, SIGKILL)
+            daemon.client.close()
+        }
+        defer { alarm.cancel() }
+        do {
+            try await test(daemon)
+            try await daemon.end()
+        } catch {
+            try? await daemon.end()
+            Issue.record("the last words of cisternd: \(lastWords.withLock { $0.suffix(3000) })")
+            throw error
+        }
+    }
+
+    /// Returns when the service owns its name.
+    private static func start() async throws -> Daemon {
+        let client = try Connection.open(.system, description: "test")
+        try await allow(client)
+        let (pids, found) = AsyncStream.makeStream(of: Int32.self)
+        let running = Task {
+            defer { found.finish() }
+            let result = try await Child.run(built("cisternd"), ["--log-level", "debug"], deadline: .seconds(120)) { found.yield($0) }
+            lastWords.withLock { $0 = result.complaint }
+            return result
+        }
+        guard let pid = await pids.first() else { throw Guest.Failure("cisternd could not be started") }
+        do {
+            try await Guest.run("gdbus", "wait", "--system", "--timeout", "20", name)
+        } catch {
+            kill(pid, SIGKILL)
+            _ = try? await running.value
+            throw Guest.Failure("cisternd did not come up: \(lastWords.withLock { $0 })")
+        }
+        return Daemon(client, pid, running)
+    }
+
+    /// Has the bus let root own the name: by the policy that is installed with the service.
+    private static func allow(_ client: Connection) async throws {
+        let policy = "/etc/dbus-1/system.d/org.cistern1.conf"
+        guard access(policy, F_OK) != 0 else { return }
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        try await Guest.run("cp", root.path + "/dbus/org.cistern1.conf", policy)
+        try await client.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig")
+    }
+
+    /// A program of this build: it lies beside the bundle of the tests.
+    private static func built(_ name: String) -> String {
+        URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent().path + "/" + name
+    }
+
+    private init(_ client: Connection, _ pid: Int32, _ ended: Task<ChildResult, any Error>) {
+        self.client = client
+        self.pid = pid
+        self.ended = ended
+    }
+
+    private func end() async throws {
+        kill(pid, SIGTERM)
+        let result = try await ended.value
+        client.close()
+        #expect(result.succeeded, "cisternd ended with status \(result.status), signal \(result.signal): \(result.complaint.suffix(1000))")
+        for directory in Self.directories { try await Guest.run("rm", "-rf", directory) }
+    }
+
+    // MARK: - Calls
+
+    func call<each In: DBusType, each Out: DBusType>(
+        _ path: ObjectPath, _ interface: String, _ member: String, _ arguments: repeat each In, returning: repeat (each Out).Type
+    ) async throws -> (repeat each Out) {
+        try await client.call(
+            Self.name, path, "org.cistern1." + interface, member, repeat each arguments, returning: repeat (each Out).self,
+            timeout: .seconds(60))
+    }
+
+    func properties(_ path: ObjectPath, _ interface: String) async throws -> [String: Variant] {
+        try await client.call(
+            Self.name, path, "org.freedesktop.DBus.Properties", "GetAll", "org.cistern1." + interface, returning: [String: Variant].self)
+    }
+
+    /// A `dir` pool that has been started.
+    func startedPool(_ name: String, at directory: String) async throws -> ObjectPath {
+        let pool = try await call(
+            Self.manager, "Manager", "DefinePool", name, "dir", ["target.path": Variant.string(directory)], [String: Variant](),
+            returning: ObjectPath.self)
+        try await perform(pool, "Pool", "Start")
+        return pool
+    }
+
+    /// Calls a method that makes a job, and waits for the end of that.
+    func perform(_ path: ObjectPath, _ interface: String, _ member: String) async throws {
+        _ = try await call(path, interface, member, ["wait": Variant.bool(true)], returning: ObjectPath.self)
+    }
+
+    func create(_ pool: ObjectPath, _ name: String, _ capacity: UInt64, _ options: [String: Variant]) async throws -> (
+        volume: ObjectPath, job: ObjectPath
+    ) {
+        let (volume, job) = try await call(
+            pool, "Pool", "CreateVolume", name, capacity, options, returning: ObjectPath.self, ObjectPath.self)
+        return (volume, job)
+    }
+}

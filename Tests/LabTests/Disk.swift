@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import EventLoop
+import Glibc
+
+/// A SCSI disk that can be plugged in and pulled out: memory, behind the kernel's whole SCSI and block layers, and a real udevd.
+///
+/// Its contents stay in memory for the disk that is plugged in next. Each command takes 10 ms, so that a test can come in between.
+@LoopActor struct Disk {
+    /// Bytes; xfs wants 300 MiB at least.
+    static let size: UInt64 = 320 << 20
+    private static let hosts = "/sys/bus/pseudo/drivers/scsi_debug/add_host"
+
+    /// As in `/dev/sda`.
+    let node: String
+    private let name: String
+
+    /// Runs a test with a disk, which is gone afterwards.
+    nonisolated static func plugged(_ test: @LoopActor (Disk) async throws -> Void) async throws {
+        Loop.shared.startThread()
+        try await pluggedOnLoop(test)
+    }
+
+    private static func pluggedOnLoop(_ test: @LoopActor (Disk) async throws -> Void) async throws {
+        if access(hosts, F_OK) != 0 {
+            try await Guest.run("modprobe", "sd_mod")
+            try await Guest.run("modprobe", "scsi_debug", "add_host=0", "per_host_store=1", "dev_size_mb=\(size >> 20)")
+        }
+        let disk = try await plug()
+        do {
+            try await test(disk)
+            try await disk.leave()
+        } catch {
+            try? await disk.leave()
+            throw error
+        }
+    }
+
+    /// Adds a host with one disk, and waits until udev is done with it.
+    private static func plug() async throws -> Disk {
+        let before = Guest.entries("/sys/class/scsi_host")
+        try Guest.write("1", to: hosts)
+        let new = Guest.entries("/sys/class/scsi_host").subtracting(before)
+        guard let host = new.first, new.count == 1 else { throw Guest.Failure("scsi_debug made the hosts \(new)") }
+        // A rule of the lab's calls disks by their address, too.
+        let link = "/dev/lab/\(host.dropFirst("host".count)):0:0:0"
+        try await Guest.run("udevadm", "wait", "--timeout=20", "--initialized=yes", link)
+        return Disk(node: try await Guest.run("readlink", "-f", link))
+    }
+
+    private init(node: String) {
+        self.node = node
+        name = String(node.dropFirst("/dev/".count))
+    }
+
+    /// Pulls the disk out, whatever is going on with it. Returns when the kernel has let go of it.
+    func pull() async throws {
+        try await Guest.run("sh", "-c", "echo 1 >/sys/block/\(name)/device/delete")
+    }
+
+    /// Hosts go in the order they came in, last first.
+    private func leave() async throws {
+        try Guest.write("-1", to: Self.hosts)
+        try await Guest.run("udevadm", "wait", "--timeout=20", "--removed", node)
+    }
+}
+
+/// What a file system can be made with; all three are in the kernel of the lab.
+enum FileSystem: String, CaseIterable, Sendable {
+    case ext4, xfs, btrfs
+
+    private var force: String { self == .ext4 ? "-F" : "-f" }
+
+    /// Makes this file system on the whole disk and mounts it there for the time of a test, whatever was on the disk.
+    @LoopActor func mounted<T: Sendable>(from disk: Disk, at directory: String, _ body: @LoopActor () async throws -> T) async throws -> T {
+        try await Guest.run("mkfs.\(rawValue)", "-q", force, disk.node)
+        mkdir(directory, 0o755)
+        try await Guest.run("mount", disk.node, directory)
+        do {
+            let result = try await body()
+            try await Guest.run("umount", directory)
+            return result
+        } catch {
+            _ = try? await Guest.run("umount", "--lazy", directory)
+            throw error
+        }
+    }
+}

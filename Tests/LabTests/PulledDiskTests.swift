@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import Bus
+import EventLoop
+import Glibc
+import Testing
+
+@Suite(.serialized, .inTheLab) struct PulledDiskTests {
+    @Test(arguments: FileSystem.allCases) func `a disk pulled out while a volume is written ends the job and disturbs nobody`(
+        _ fileSystem: FileSystem
+    ) async throws {
+        let directory = "/mnt/pulled"
+        try await Disk.plugged { disk in
+            try await Guest.run("mkdir", "-p", "/srv/bystander")
+            try await Daemon.run { daemon in
+                let bystander = try await daemon.startedPool("bystander", at: "/srv/bystander")
+                try await fileSystem.mounted(from: disk, at: directory) {
+                    let pool = try await daemon.startedPool("p", at: directory)
+                    let (_, job) = try await daemon.create(pool, "v", 200 << 20, ["allocation": .string("full")])
+                    try await self.wait(for: job, daemon) { ($0["BytesDone"]?.unsigned ?? 0) > 10 << 20 }
+
+                    async let slowest = self.slowestAnswer(daemon, bystander, until: job)
+                    try await disk.pull()
+                    #expect(try await slowest < .seconds(1))
+
+                    let ended = try await daemon.properties(job, "Job")
+                    #expect(ended["State"]?.text == "failed")
+                    #expect(ended["Error"]?.text?.hasPrefix("org.cistern1.Error.") == true)
+                    #expect(ended["ErrorMessage"]?.text?.isEmpty == false)
+                    print("\(fileSystem): \(ended["Error"]?.text ?? ""): \(ended["ErrorMessage"]?.text ?? "")")
+                    try await daemon.perform(pool, "Pool", "Stop")
+                }
+            }
+        }
+    }
+
+    /// Waits until the properties of a job, as its signals tell them, are what is wanted.
+    @LoopActor private func wait(for job: ObjectPath, _ daemon: Daemon, _ isEnough: ([String: Variant]) -> Bool) async throws {
+        let signals = try await daemon.client.signals(path: job, member: "PropertiesChanged")
+        if isEnough(try await daemon.properties(job, "Job")) { return }
+        for await signal in signals where isEnough(signal.body[1].dictionary ?? [:]) { return }
+    }
+
+    /// Asks for the properties of a pool again and again until a job has ended, and answers how long the longest wait for them was.
+    @LoopActor private func slowestAnswer(_ daemon: Daemon, _ pool: ObjectPath, until job: ObjectPath) async throws -> Duration {
+        var slowest = Duration.zero
+        while ["queued", "running"].contains(try await daemon.properties(job, "Job")["State"]?.text) {
+            let began = ContinuousClock.now
+            _ = try await daemon.properties(pool, "Pool")
+            slowest = max(slowest, .now - began)
+        }
+        return slowest
+    }
+}
