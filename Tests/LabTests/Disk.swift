@@ -4,11 +4,11 @@ import Glibc
 
 /// A SCSI disk that can be plugged in and pulled out: memory, behind the kernel's whole SCSI and block layers, and a real udevd.
 ///
-/// Its contents stay in memory for the disk that is plugged in next. Each command takes 10 ms, so that a test can come in between.
+/// Its contents stay in memory for the disk that is plugged in next.
 @LoopActor struct Disk {
     /// Bytes; xfs wants 300 MiB at least.
     static let size: UInt64 = 320 << 20
-    private static let hosts = "/sys/bus/pseudo/drivers/scsi_debug/add_host"
+    private static let driver = "/sys/bus/pseudo/drivers/scsi_debug"
 
     /// As in `/dev/sda`.
     let node: String
@@ -21,9 +21,9 @@ import Glibc
     }
 
     private static func pluggedOnLoop(_ test: @LoopActor (Disk) async throws -> Void) async throws {
-        if access(hosts, F_OK) != 0 {
+        if access(driver, F_OK) != 0 {
             try await Guest.run("modprobe", "sd_mod")
-            try await Guest.run("modprobe", "scsi_debug", "add_host=0", "per_host_store=1", "dev_size_mb=\(size >> 20)")
+            try await Guest.run("modprobe", "scsi_debug", "add_host=0", "per_host_store=1", "delay=0", "dev_size_mb=\(size >> 20)")
         }
         let disk = try await plug()
         do {
@@ -38,7 +38,7 @@ import Glibc
     /// Adds a host with one disk, and waits until udev is done with it.
     private static func plug() async throws -> Disk {
         let before = Guest.entries("/sys/class/scsi_host")
-        try Guest.write("1", to: hosts)
+        try Guest.write("1", to: driver + "/add_host")
         let new = Guest.entries("/sys/class/scsi_host").subtracting(before)
         guard let host = new.first, new.count == 1 else { throw Guest.Failure("scsi_debug made the hosts \(new)") }
         // A rule of the lab's calls disks by their address, too.
@@ -52,6 +52,9 @@ import Glibc
         name = String(node.dropFirst("/dev/".count))
     }
 
+    /// From now on each command takes this long, in hundredths of a second, so that a test can come in between. Of all disks.
+    func answer(after hundredths: Int) throws { try Guest.write("\(hundredths)", to: Self.driver + "/delay") }
+
     /// Pulls the disk out, whatever is going on with it. Returns when the kernel has let go of it.
     func pull() async throws {
         try await Guest.run("sh", "-c", "echo 1 >/sys/block/\(name)/device/delete")
@@ -59,7 +62,8 @@ import Glibc
 
     /// Hosts go in the order they came in, last first.
     private func leave() async throws {
-        try Guest.write("-1", to: Self.hosts)
+        try answer(after: 0)
+        try Guest.write("-1", to: Self.driver + "/add_host")
         try await Guest.run("udevadm", "wait", "--timeout=20", "--removed", node)
     }
 }
@@ -68,11 +72,17 @@ import Glibc
 enum FileSystem: String, CaseIterable, Sendable {
     case ext4, xfs, btrfs
 
-    private var force: String { self == .ext4 ? "-F" : "-f" }
+    /// Whatever is on the disk, and without a promise to the disk that it is not needed any more, which takes time.
+    private var options: [String] {
+        switch self {
+        case .ext4: ["-F", "-E", "nodiscard"]
+        case .xfs, .btrfs: ["-f", "-K"]
+        }
+    }
 
     /// Makes this file system on the whole disk and mounts it there for the time of a test, whatever was on the disk.
     @LoopActor func mounted<T: Sendable>(from disk: Disk, at directory: String, _ body: @LoopActor () async throws -> T) async throws -> T {
-        try await Guest.run("mkfs.\(rawValue)", "-q", force, disk.node)
+        try await Guest.run("mkfs.\(rawValue)", ["-q"] + options + [disk.node])
         mkdir(directory, 0o755)
         try await Guest.run("mount", disk.node, directory)
         do {

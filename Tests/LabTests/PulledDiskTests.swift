@@ -15,6 +15,7 @@ import Testing
                 let bystander = try await daemon.startedPool("bystander", at: "/srv/bystander")
                 try await fileSystem.mounted(from: disk, at: directory) {
                     let pool = try await daemon.startedPool("p", at: directory)
+                    try disk.answer(after: 5)
                     let (_, job) = try await daemon.create(pool, "v", 200 << 20, ["allocation": .string("full")])
                     try await self.wait(for: job, daemon) { ($0["BytesDone"]?.unsigned ?? 0) > 10 << 20 }
 
@@ -26,6 +27,7 @@ import Testing
                     #expect(ended["State"]?.text == "failed")
                     #expect(ended["Error"]?.text?.hasPrefix("org.cistern1.Error.") == true)
                     #expect(ended["ErrorMessage"]?.text?.isEmpty == false)
+                    #expect((ended["BytesDone"]?.unsigned ?? .max) < 200 << 20, "the disk went while it was written to")
                     print("\(fileSystem): \(ended["Error"]?.text ?? ""): \(ended["ErrorMessage"]?.text ?? "")")
                     try await daemon.perform(pool, "Pool", "Stop")
                 }
