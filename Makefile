@@ -2,6 +2,7 @@
 #
 #   make demo       shows cisternd at work on a private bus
 #   make check      style, build, tests, demo and examples, as continuous integration runs them
+#   make lab        the tests that want a kernel of their own, which is booted for them; CISTERN_SKIP_LAB=1 has a check pass over them
 #   make torture    kills the daemon in the middle of everything, over and over: SECONDS=60 (default: without end), SEED=1
 #   make scale      100,000 volumes made and deleted, 100,000 files, 1,000 rescans: the memory of the daemon as it is installed
 #   make mutants    breaks more than fifty promises in turn; each must fail a test (takes long)
@@ -37,7 +38,7 @@ sources = Sources Tests Package.swift
 # Where each page goes below mandir: man5/org.cistern1.5
 pages = $(foreach page,$(notdir $(wildcard man/*.[158])),man$(subst .,,$(suffix $(page)))/$(page))
 
-.PHONY: all demo check lint test torture scale mutants bench build install uninstall clean packages toolchain
+.PHONY: all demo check lint test lab torture scale mutants bench build install uninstall clean packages toolchain
 
 all: build
 
@@ -59,6 +60,10 @@ lint: toolchain
 test: packages toolchain
 	$(SWIFT) build --build-tests
 	.ci/test
+
+lab: packages toolchain
+	$(SWIFT) build --build-tests
+	.ci/lab
 
 # Longer than a check can take: the tests of a check with other choices, on the daemon as it is installed. One line a minute.
 torture: build

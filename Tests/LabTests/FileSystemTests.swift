@@ -58,7 +58,8 @@ private let directory = "/mnt/pool"
                     try await daemon.perform(pool, "Pool", "Stop")
                     return (pool, key)
                 }
-                try await Guest.run("mount", disk.node, directory)
+                // Through a loop device, so that the kernel knows it by another number.
+                try await Guest.run("mount", "-o", "loop", disk.node, directory)
                 try await daemon.perform(pool, "Pool", "Start")
                 let volume = try await daemon.call(
                     Daemon.manager, "Manager", "GetVolumeByKey", key, [String: Variant](), returning: ObjectPath.self)
