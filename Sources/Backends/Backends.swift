@@ -14,19 +14,31 @@ public enum BackendTable {
     ///   - owner: tells this installation from others that may see the same directories; letters and digits.
     ///   - simulate: whether there are pools without storage too, for tests and demonstrations.
     public static func types(workers: Workers, owner: String, simulate: Bool) -> [String: PoolType] {
-        var types = [directory(workers, Drafts(owner: owner))]
+        let drafts = Drafts(owner: owner)
+        let inotify = Inotify()
+        var types = [directory(workers, inotify, drafts), filesystem(workers, inotify, drafts)]
         if simulate { types.append(SimulatedPool.type) }
         let present = Dictionary(uniqueKeysWithValues: types.map { ($0.name, $0) })
         let absent = PoolModel.all.mapValues { PoolType.absent($0.type, because: "this version of Cistern has no backend for it") }
         return present.merging(absent) { present, _ in present }
     }
 
-    private static func directory(_ workers: Workers, _ drafts: Drafts) -> PoolType {
-        let inotify = Inotify()
-        return PoolType(
+    private static func directory(_ workers: Workers, _ inotify: Inotify, _ drafts: Drafts) -> PoolType {
+        PoolType(
             name: "dir", backend: DirectoryPool.self, volumeFormats: DirectoryPool.creatableFormats
         ) { definition throws(StorageError) in
             try DirectoryPool(definition, lane: workers.lane(definition.name, width: laneWidth), inotify: inotify, drafts: drafts)
+        }
+    }
+
+    /// A directory, too, once the file system is mounted.
+    private static func filesystem(_ workers: Workers, _ inotify: Inotify, _ drafts: Drafts) -> PoolType {
+        PoolType(
+            name: "fs", backend: DirectoryPool.self, reason: FilesystemPool.absence, volumeFormats: DirectoryPool.creatableFormats
+        ) { definition throws(StorageError) in
+            try DirectoryPool(definition, lane: workers.lane(definition.name, width: laneWidth), inotify: inotify, drafts: drafts) {
+                (path, blocking) throws(StorageError) in try FilesystemPool(definition, targetPath: path, blocking: blocking)
+            }
         }
     }
 }

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -140,6 +141,9 @@ static inline int linux_get_handle(int directory, const char *name, int flags, s
 }
 
 // MARK: File systems
+
+static inline unsigned linux_major(dev_t device) { return major(device); }
+static inline unsigned linux_minor(dev_t device) { return minor(device); }
 
 /// What is asked of a file system.
 struct linux_space {

@@ -117,8 +117,8 @@ import Testing
     }
 
     /// Calls a method that makes a job, and waits for the end of that.
-    func perform(_ path: ObjectPath, _ interface: String, _ member: String) async throws {
-        _ = try await call(path, interface, member, ["wait": Variant.bool(true)], returning: ObjectPath.self)
+    func perform(_ path: ObjectPath, _ interface: String, _ member: String, _ options: [String: Variant] = [:]) async throws {
+        _ = try await call(path, interface, member, options.merging(["wait": .bool(true)]) { $1 }, returning: ObjectPath.self)
     }
 
     func create(_ pool: ObjectPath, _ name: String, _ capacity: UInt64, _ options: [String: Variant]) async throws -> (

@@ -8,6 +8,7 @@ extension DirectoryPool: Buildable {
     /// Makes the directory and the ones above it. A directory that is there is taken as it is, but for the mode and owner that
     /// the definition names: a directory is nothing that `overwrite` could be about.
     public func build(overwrite: Bool, _ progress: Progress) async throws(StorageError) {
+        if let ground { return try await build(ground, overwrite, progress) }
         if definition.settings["features.cow"] != nil {
             throw StorageError(
                 .notSupported,
@@ -21,6 +22,19 @@ extension DirectoryPool: Buildable {
                 throw error
             }
         }
+    }
+
+    private func build(_ ground: any Ground, _ overwrite: Bool, _ progress: Progress) async throws(StorageError) {
+        try await ground.build(overwrite: overwrite, progress)
+        guard ["target.mode", "target.owner", "target.group"].contains(where: { definition.settings[$0] != nil }) else { return }
+        try await ground.mount(progress)
+        do throws(StorageError) {
+            try await blocking.run(self.action("build", nil)) { [self] in try setAttributes(isNew: false) }
+        } catch {
+            try? await ground.unmount(progress)
+            throw error
+        }
+        try await ground.unmount(progress)
     }
 
     /// - Returns: the directories that had to be made, outermost first.
@@ -61,6 +75,7 @@ extension DirectoryPool: Buildable {
 
     /// Removes the directory, if nothing is in it.
     public func delete(_ progress: Progress) async throws(StorageError) {
+        if let ground { return try await ground.delete(progress) }
         try await blocking.run(self.action("delete", nil)) { [self] in
             guard rmdir(targetPath) < 0 else { return }
             let failure = Errno.last

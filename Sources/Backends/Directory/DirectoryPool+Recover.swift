@@ -6,6 +6,8 @@ import Images
 
 extension DirectoryPool: Recovering {
     public func recover(_ notes: [String]) async throws(StorageError) -> Bool {
+        // Never in the place where the file system would be mounted.
+        try await ground?.mount(Progress.ignored())
         try await blocking.run(self.action("recover", nil)) { [self] in
             for process in notes.compactMap(ProcessNote.init(line:)) { process.end() }
             let place = try openPlace()

@@ -3,7 +3,7 @@ public import Cistern
 public import EventLoop
 import Glibc
 
-/// Volumes are the regular files of one directory.
+/// Volumes are the regular files of one directory, which may be one that is there, or a file system that is mounted for the pool.
 ///
 /// The directory is opened anew for every operation and must then be the one that was started, whatever its path leads to by
 /// then: a pool keeps no file system from being unmounted, and never works in the wrong place.
@@ -46,6 +46,8 @@ public final class DirectoryPool: Backend, Limited {
     let drafts: Drafts
     let company = SpaceFiller.Company()
     let syncs: SyncQueue
+    /// nil if the directory stands on nothing but itself.
+    let ground: (any Ground)?
     let state = Locked(State())
 
     /// - Parameters:
@@ -53,8 +55,16 @@ public final class DirectoryPool: Backend, Limited {
     ///   - inotify: shared by all pools.
     ///   - drafts: shared by all pools.
     /// - Throws: `invalidArguments` if `target.path` is missing or no absolute path.
-    public init(
+    public convenience init(
         _ definition: PoolDefinition, lane: Lane, inotify: Inotify, drafts: Drafts, tuning: Tuning = Tuning()
+    ) throws(StorageError) {
+        try self.init(definition, lane: lane, inotify: inotify, drafts: drafts, tuning: tuning) { (_, _) throws(StorageError) in nil }
+    }
+
+    /// - Parameter ground: makes what the directory stands on, of its path and of where it may block.
+    init(
+        _ definition: PoolDefinition, lane: Lane, inotify: Inotify, drafts: Drafts, tuning: Tuning = Tuning(),
+        ground: (_ path: String, _ blocking: Blocking) throws(StorageError) -> (any Ground)?
     ) throws(StorageError) {
         self.definition = definition
         self.inotify = inotify
@@ -63,6 +73,7 @@ public final class DirectoryPool: Backend, Limited {
         targetPath = try Self.checkedPath(definition)
         blocking = Blocking(lane: lane, place: "directory \(targetPath)", patience: tuning.patience)
         syncs = SyncQueue(blocking)
+        self.ground = try ground(targetPath, blocking)
     }
 
     private static func checkedPath(_ definition: PoolDefinition) throws(StorageError) -> String {
@@ -78,6 +89,7 @@ public final class DirectoryPool: Backend, Limited {
     }
 
     public func start(_ progress: Progress) async throws(StorageError) -> String {
+        try await ground?.mount(progress)
         let identity = try await blocking.run(self.action("start", nil)) { [self] in
             try openDirectory().status().identity
         }
@@ -90,6 +102,7 @@ public final class DirectoryPool: Backend, Limited {
     }
 
     public func stop(_ progress: Progress) async throws(StorageError) {
+        try await ground?.unmount(progress)
         state.withLock { $0.identity = nil }
         forgetEntries()
         await endWatches()

@@ -1,16 +1,35 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 import Glibc
 
-/// Small files of /proc and /sys.
+/// Files of /proc and /sys.
 enum KernelText {
-    /// The beginning of the file; nil if it cannot be read.
+    /// The beginning of a small file; nil if it cannot be read.
     static func read(_ path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { buffer in
-            let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
-            return count < 0 ? nil : String(decoding: buffer.prefix(count), as: UTF8.self)
+        guard let descriptor = try? open(path) else { return nil }
+        defer { descriptor.close() }
+        guard let bytes = try? piece(of: descriptor) else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// All of a file that may be long.
+    static func whole(_ path: String) throws(Errno) -> String {
+        let descriptor = try open(path)
+        defer { descriptor.close() }
+        var text: [UInt8] = []
+        while true {
+            let piece = try piece(of: descriptor)
+            if piece.isEmpty { return String(decoding: text, as: UTF8.self) }
+            text += piece
         }
+    }
+
+    private static func open(_ path: String) throws(Errno) -> Descriptor {
+        Descriptor(owning: try checked(Glibc.open(path, O_RDONLY | O_CLOEXEC)))
+    }
+
+    private static func piece(of descriptor: Descriptor) throws(Errno) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = try checked(Glibc.read(descriptor.raw, &buffer, buffer.count))
+        return Array(buffer.prefix(count))
     }
 }

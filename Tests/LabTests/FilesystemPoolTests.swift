@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import Bus
+import EventLoop
+import Glibc
+import Testing
+
+private let place = "/mnt/whole"
+
+/// Pools of type `fs`: a whole file system on a disk of its own.
+@Suite(.serialized, .inTheLab) struct FilesystemPoolTests {
+    @Test(arguments: ["ext4", "xfs", "btrfs", "vfat"])
+    func `a pool is built, started, used, stopped and deleted`(_ format: String) async throws {
+        try await onDisk { daemon, disk in
+            let pool = try await daemon.pool(on: disk, format)
+            try await daemon.perform(pool, "Pool", "Build")
+            #expect(try await Guest.run("blkid", "-p", "-o", "value", "-s", "TYPE", disk.node) == format)
+            try await daemon.perform(pool, "Pool", "Start")
+            let mounted = try await Guest.run("findmnt", "--noheadings", "--output", "SOURCE,FSTYPE,OPTIONS", place)
+            for word in [disk.node, format, "nodev", "nosuid", "noexec", "noatime"] { #expect(mounted.contains(word), "\(mounted)") }
+
+            let (volume, _) = try await daemon.create(pool, "v", 8 << 20, ["allocation": .string("full"), "wait": .bool(true)])
+            let key = try await daemon.properties(volume, "Volume")["Key"]
+            #expect(Guest.allocation(place + "/v") ?? 0 >= 8 << 20)
+            await expectError("Busy") { try await daemon.delete(pool) }
+            try await daemon.perform(pool, "Pool", "Stop")
+            #expect(try await Guest.run("findmnt", "--noheadings", "--list", "--output", "TARGET").contains(place) == false)
+            #expect(Guest.entries(place).isEmpty, "nothing is written where the file system would be")
+            await expectError("Busy") { try await daemon.delete(pool) }
+
+            try await daemon.perform(pool, "Pool", "Start")
+            let again = try await daemon.call(pool, "Pool", "GetVolume", "v", [String: Variant](), returning: ObjectPath.self)
+            if format != "vfat" { #expect(try await daemon.properties(again, "Volume")["Key"] == key) }
+            try await daemon.perform(again, "Volume", "Delete")
+            try await daemon.perform(pool, "Pool", "Stop")
+            try await daemon.delete(pool)
+            #expect(try await Guest.run("wipefs", "--no-act", "--parsable", disk.node) == "")
+            #expect(access(place, F_OK) != 0)
+        }
+    }
+
+    @Test func `what holds anything is not built over, and is as it was`() async throws {
+        try await onDisk { daemon, disk in
+            let pool = try await daemon.pool(on: disk, "ext4")
+            let makers: [(String, [String])] = [
+                ("mkfs.ext4", ["-q", "-F", "-E", "nodiscard"]), ("pvcreate", ["-y", "-ff"]), ("mkswap", ["--force"]),
+                (
+                    "cryptsetup",
+                    ["luksFormat", "--batch-mode", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--key-file", "/etc/hostname"]
+                ),
+                ("sh", ["-c", "echo 'label: gpt' | sfdisk --quiet --wipe always \"$0\""]),
+            ]
+            for (program, arguments) in makers {
+                try await Guest.run("wipefs", "--all", "--quiet", disk.node)
+                try await Guest.run(program, arguments + [disk.node])
+                let before = try await Guest.run("sh", "-c", "head -c 32M \"$0\" | sha256sum", disk.node)
+                await expectError("SignatureFound") { try await daemon.perform(pool, "Pool", "Build") }
+                #expect(try await Guest.run("sh", "-c", "head -c 32M \"$0\" | sha256sum", disk.node) == before, "\(program)")
+            }
+            try await daemon.perform(pool, "Pool", "Build", ["overwrite": .bool(true)])
+            #expect(try await Guest.run("blkid", "-p", "-o", "value", "-s", "TYPE", disk.node) == "ext4")
+
+            mkdir("/mnt/other", 0o755)
+            try await Guest.run("mount", disk.node, "/mnt/other")
+            await expectError("Busy") { try await daemon.perform(pool, "Pool", "Build", ["overwrite": .bool(true)]) }
+            try await Guest.run("umount", "/mnt/other")
+        }
+    }
+
+    @Test func `a pool whose file system is unmounted by others writes nothing into the bare directory`() async throws {
+        try await onDisk { daemon, disk in
+            let pool = try await daemon.pool(on: disk, "ext4")
+            try await daemon.perform(pool, "Pool", "Build")
+            try await daemon.perform(pool, "Pool", "Start")
+            let changes = try await daemon.client.signals(path: pool, member: "PropertiesChanged")
+            try await Guest.run("umount", place)
+            for await change in changes where change.body[1].dictionary?["State"] == .string("unavailable") { break }
+            await expectError("Unavailable") { _ = try await daemon.create(pool, "v", 4096, [:]) }
+            #expect(Guest.entries(place).isEmpty)
+            try await daemon.perform(pool, "Pool", "Stop")
+        }
+    }
+
+    @Test func `something else at the target is left alone`() async throws {
+        try await onDisk { daemon, disk in
+            let pool = try await daemon.pool(on: disk, "ext4")
+            try await daemon.perform(pool, "Pool", "Build")
+            try await Guest.run("mount", "-t", "tmpfs", "other", place)
+            await expectError("Busy") { try await daemon.perform(pool, "Pool", "Start") }
+            #expect(try await Guest.run("findmnt", "--noheadings", "--output", "FSTYPE", place) == "tmpfs")
+            try await Guest.run("umount", place)
+        }
+    }
+
+    private func onDisk(_ test: @LoopActor (Daemon, Disk) async throws -> Void) async throws {
+        try await Disk.plugged { disk in
+            try await Guest.run("wipefs", "--all", "--quiet", disk.node)
+            try await Daemon.run { daemon in try await test(daemon, disk) }
+        }
+    }
+
+    @LoopActor private func expectError(_ name: String, _ body: @LoopActor () async throws -> Void) async {
+        do {
+            try await body()
+            Issue.record("\(name) was expected, and nothing was thrown")
+        } catch {
+            #expect((error as? BusError)?.name == "org.cistern1.Error." + name, "\(error)")
+        }
+    }
+}
+
+extension Daemon {
+    fileprivate func pool(on disk: Disk, _ format: String) async throws -> ObjectPath {
+        try await call(
+            Self.manager, "Manager", "DefinePool", "whole", "fs",
+            [
+                "source.devices": Variant.strings([disk.node]), "source.format": .string(format), "target.path": .string(place),
+                "options.mount": .strings(["noatime"]),
+            ], [String: Variant](), returning: ObjectPath.self)
+    }
+
+    fileprivate func delete(_ pool: ObjectPath) async throws {
+        let uuid = try await properties(pool, "Pool")["UUID"] ?? .string("")
+        try await perform(pool, "Pool", "Delete", ["confirm": uuid])
+    }
+}
