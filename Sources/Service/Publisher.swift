@@ -99,7 +99,7 @@ import Logging
 
     private func log(_ pool: PoolSnapshot) {
         let reason = pool.stateReason.isEmpty ? "" : ": \(pool.stateReason)"
-        let level: Logger.Level = pool.state == .unavailable || pool.state == .degraded ? .warning : .info
+        let level: Logger.Level = pool.state.isAway || pool.state == .degraded ? .warning : .info
         logger.log(
             level: level, "pool \(pool.definition.name) is \(pool.state.rawValue)\(reason)", metadata: ["pool": "\(pool.definition.name)"])
     }

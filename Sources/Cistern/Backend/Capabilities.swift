@@ -114,6 +114,15 @@ public protocol Watching: Backend {
     func watch() async throws(StorageError) -> (kind: WatchKind, changes: AsyncStream<Change>)
 }
 
+/// Knows when what it stands on may be there again.
+public protocol Returning: Backend {
+    /// Whether a pool that is away may be started unasked: not where an administrator took away by hand what it stands on.
+    func mayReturn() async -> Bool
+
+    /// Tells when it is worth looking, sooner than the engine would look by itself; ends with its consumer.
+    func hints() async -> AsyncStream<Void>
+}
+
 /// Can finish or undo what a crash interrupted.
 public protocol Recovering: Backend {
     /// - Parameter notes: what ``Progress/journal(_:)`` got, oldest first.

@@ -164,7 +164,7 @@ extension Pool {
             try? await backend.stop(Progress.ignored())
             await context.releaseIdentity(name)
             if persistently, error.isOfAbsence {
-                becomeUnavailable(error.message)
+                becomeAway(.waiting, error.message)
             } else {
                 publish(state: .inactive, reason: error.message)
             }

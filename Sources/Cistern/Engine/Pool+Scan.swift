@@ -18,7 +18,7 @@ extension Pool {
 
     /// Scans; a failure leaves the list as it is and degrades the pool.
     func rescan() async throws(StorageError) {
-        if snapshot.state == .unavailable { return try await comeBack() }
+        if snapshot.state.isAway { return try await comeBack() }
         scans += 1
         if scans == 1 { touched = [] }
         let contents: Contents
@@ -53,7 +53,7 @@ extension Pool {
     private func scanFailed(_ error: StorageError) {
         guard snapshot.state.isActive else { return }
         if error.isOfAbsence {
-            becomeUnavailable(error.message)
+            becomeAway(.unavailable, error.message)
         } else {
             publish(state: .degraded, reason: "The last scan failed: \(error.message)")
         }
@@ -103,7 +103,7 @@ extension Pool {
         case .entry(let entry): lookSoon(at: [entry])
         case .renamed(let old, let new): lookSoon(at: [old, new])
         case .everything: try? await rescan()
-        case .lost(let reason): if snapshot.state.isActive { becomeUnavailable(reason) }
+        case .lost(let reason): if snapshot.state.isActive { becomeAway(.unavailable, reason) }
         }
     }
 
@@ -183,15 +183,35 @@ extension Pool {
         if lately.isDue(name) { Task { await lookSoon(at: [name]) } }
     }
 
-    /// The pool's storage went away: the list stays, work is refused, and the pool is looked for until it is back or stopped.
-    func becomeUnavailable(_ reason: String) {
+    /// The pool's storage is not there: the list stays, work is refused, and the pool is looked for until it is back or stopped.
+    ///
+    /// - Parameter state: `waiting` if it has not been there since the pool was started, else `unavailable`.
+    func becomeAway(_ state: PoolState, _ reason: String) {
         endWatching()
         retrier?.cancel()
-        publish(state: .unavailable, reason: reason)
+        publish(state: state, reason: reason)
+        let backend = backend as? any Returning
         retrier = Task { [weak self, environment = context.environment] in
-            while !Task.isCancelled {
-                await environment.sleep(Self.returnInterval)
+            // What is missing now may not be missing when it is looked for.
+            _ = await backend?.mayReturn()
+            let (looks, look) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+            let ticker = Task {
+                while !Task.isCancelled {
+                    await environment.sleep(Self.returnInterval)
+                    look.yield()
+                }
+            }
+            let hinter = Task {
+                guard let hints = await backend?.hints() else { return }
+                for await _ in hints { look.yield() }
+            }
+            defer {
+                ticker.cancel()
+                hinter.cancel()
+            }
+            for await _ in looks {
                 guard let self, !Task.isCancelled else { return }
+                if await backend?.mayReturn() == false { continue }
                 if (try? await comeBack()) != nil { return }
             }
         }
@@ -199,14 +219,14 @@ extension Pool {
 
     /// Tries to reach a pool that went away.
     private func comeBack() async throws(StorageError) {
-        guard snapshot.state == .unavailable, lifecycle == nil else { return }
+        guard snapshot.state.isAway, lifecycle == nil else { return }
         try? await backend.stop(Progress.ignored())
         await context.releaseIdentity(name)
         let identity = try await backend.start(Progress.ignored())
         try await context.claimIdentity(identity, name)
         let (kind, reason) = await beginWatching()
         let contents = try await backend.scan(volumes)
-        guard snapshot.state == .unavailable, lifecycle == nil else { return }
+        guard snapshot.state.isAway, lifecycle == nil else { return }
         finishScan(contents)
         publish { snapshot in
             snapshot.state = .active
@@ -218,14 +238,14 @@ extension Pool {
     }
 
     private func requireActiveOrUnavailable() throws(StorageError) {
-        if snapshot.state == .unavailable { return }
+        if snapshot.state.isAway { return }
         try requireActive()
     }
 
     func requireActive() throws(StorageError) {
         switch snapshot.state {
         case .active, .degraded: return
-        case .unavailable:
+        case .unavailable, .waiting:
             throw StorageError(.unavailable, "Pool \(name) cannot be reached: \(snapshot.stateReason)")
         default:
             throw StorageError(.poolInactive, "Pool \(name) is \(snapshot.state.rawValue); start it first.")

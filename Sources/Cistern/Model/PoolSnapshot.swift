@@ -6,6 +6,9 @@ public enum PoolState: String, Sendable {
 
     /// Whether volumes can be worked on.
     public var isActive: Bool { self == .active || self == .degraded }
+
+    /// Whether the pool was started, and what it stands on is not there: not yet, or not any more.
+    public var isAway: Bool { self == .waiting || self == .unavailable }
 }
 
 /// How a pool learns of changes made behind its back.

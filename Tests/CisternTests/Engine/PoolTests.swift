@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 import Cistern
+import Synchronization
 import TestSupport
 import Testing
 
@@ -185,6 +186,42 @@ import Testing
             await Task.yield()
         }
         #expect(pool.snapshot.stateReason.isEmpty)
+    }
+
+    @Test func `a pool that is to be active waits for its storage, and is there as soon as that is`() async throws {
+        let bench = Bench()
+        let pool = try await bench.definedPool()
+        bench.backend.change { $0.startError = StorageError(.unavailable, "no such disk") }
+        let job = try #require(try await pool.start(by: 0, persistently: true))
+        job.release()
+        #expect(await job.wait().error?.code == .unavailable)
+        #expect(pool.snapshot.state == .waiting && pool.snapshot.stateReason == "no such disk")
+        await expect(.unavailable) { _ = try await pool.createVolume(VolumeRequest(name: "a", capacity: 5), by: 0) }
+        while !bench.backend.hint() { await Task.yield() }
+        bench.backend.change { $0.startError = nil }
+        // No time passes: it is the hint that brings it back.
+        while pool.snapshot.state != .active {
+            _ = bench.backend.hint()
+            await Task.yield()
+        }
+    }
+
+    @Test func `what an administrator took away is not brought back unasked`() async throws {
+        let bench = Bench()
+        let pool = try await bench.startedPool()
+        let starts = bench.backend.script.withLock { $0.starts }
+        bench.backend.change { $0.mayReturn = false }
+        bench.backend.tell(.lost("it was unmounted"))
+        while pool.snapshot.state != .unavailable { await Task.yield() }
+        while !bench.backend.hint() { await Task.yield() }
+        for _ in 0..<200 {
+            bench.time.advance(.seconds(10))
+            _ = bench.backend.hint()
+            await Task.yield()
+        }
+        #expect(pool.snapshot.state == .unavailable && bench.backend.script.withLock { $0.starts } == starts)
+        try await bench.finish(try await pool.refresh(by: 0))
+        #expect(pool.snapshot.state == .active, "asked for, it is")
     }
 
     // MARK: - Volumes

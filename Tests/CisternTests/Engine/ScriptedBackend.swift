@@ -5,7 +5,9 @@ import TestSupport
 import Testing
 
 /// A backend that does what the test says, when the test says so.
-final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRenaming, EntryLooking, SpaceMeasuring, Watching, Recovering {
+final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRenaming, EntryLooking, SpaceMeasuring, Watching, Returning,
+    Recovering
+{
     struct Script {
         var volumes: [String: Volume] = [:]
         var skipped: [String: String] = [:]
@@ -18,6 +20,8 @@ final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRena
         var held: Set<String> = []
         var waiting: [String: CheckedContinuation<Void, Never>] = [:]
         var changes: AsyncStream<Change>.Continuation?
+        var mayReturn = true
+        var hints: AsyncStream<Void>.Continuation?
         var starts = 0
         var scans = 0
         var largest = 0
@@ -36,6 +40,18 @@ final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRena
     }
 
     func change(_ body: (inout Script) -> Void) { script.withLock { body(&$0) } }
+    /// It may be worth looking whether what the pool stands on is back; false if nobody wants to know.
+    func hint() -> Bool {
+        guard let hints = script.withLock({ $0.hints }) else { return false }
+        hints.yield()
+        return true
+    }
+    func mayReturn() async -> Bool { script.withLock { $0.mayReturn } }
+    func hints() async -> AsyncStream<Void> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+        change { $0.hints = continuation }
+        return stream
+    }
     func tell(_ change: Change) { _ = script.withLock { $0.changes?.yield(change) } }
 
     /// How many were in ``alone()`` at once, at most.
