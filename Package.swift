@@ -37,14 +37,16 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
         .systemLibrary(name: "CXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
         .systemLibrary(name: "CLinux"),
         library("EventLoop", ["CSystemd", "CLinux"]),
         library("Bus", ["EventLoop", "CSystemd", "CLinux"]),
         library("XML", ["CXML2"]),
+        library("Udev", ["CUdev", "EventLoop"]),
         library("Images"),
         library("Cistern", ["XML"]),
-        library("Backends", ["Cistern", "EventLoop", "Images", "CLinux", logging]),
+        library("Backends", ["Cistern", "EventLoop", "Images", "Udev", "CLinux", logging]),
         library("Service", ["Cistern", "Bus", "EventLoop", logging]),
         .executableTarget(
             name: "cisternd", dependencies: ["Cistern", "Backends", "Service", "Bus", "EventLoop", logging], swiftSettings: strict,
@@ -56,9 +58,9 @@ let package = Package(
             swiftSettings: strict),
         tests("BusTests", ["Bus", "EventLoop", "TestSupport"]),
         tests("CisternTests", ["Cistern", "XML", "Backends", "EventLoop", "TestSupport"]),
-        tests("BackendTests", ["Backends", "Cistern", "EventLoop", "Images", "TestSupport", "XML"]),
+        tests("BackendTests", ["Backends", "Cistern", "EventLoop", "Images", "TestSupport", "Udev", "XML"]),
         tests("ServiceTests", ["Service", "Cistern", "Backends", "Bus", "EventLoop", "CLinux", "TestSupport", "XML"]),
-        tests("LabTests", ["Bus", "EventLoop"]),
+        tests("LabTests", ["Backends", "Bus", "EventLoop", "Udev"]),
         tests("ArchitectureTests", []),
     ]
 )

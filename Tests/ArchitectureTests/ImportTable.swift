@@ -6,9 +6,10 @@ enum ImportTable {
         "EventLoop": ["CLinux", "CSystemd", "Glibc", "Synchronization"],
         "Bus": ["CLinux", "CSystemd", "EventLoop", "Glibc", "Synchronization"],
         "XML": ["CXML2", "Glibc"],
+        "Udev": ["CUdev", "EventLoop", "Glibc"],
         "Images": [],
         "Cistern": ["Glibc", "Synchronization", "XML"],
-        "Backends": ["Cistern", "EventLoop", "Glibc", "Images", "Logging", "Synchronization"],
+        "Backends": ["Cistern", "EventLoop", "Glibc", "Images", "Logging", "Synchronization", "Udev"],
         "Backends/Files": ["CLinux", "Cistern", "EventLoop", "Glibc", "Images", "Synchronization"],
         "Service": ["Bus", "Cistern", "EventLoop", "Glibc", "Logging"],
         "cisternd": ["Backends", "Bus", "Cistern", "EventLoop", "Glibc", "Logging", "Service"],
@@ -16,7 +17,7 @@ enum ImportTable {
     ]
 
     /// System-library targets: a module map and headers, nothing to import from.
-    static let systemLibraries: Set<String> = ["CLinux", "CSystemd", "CXML2"]
+    static let systemLibraries: Set<String> = ["CLinux", "CSystemd", "CUdev", "CXML2"]
 
     /// The row that holds for a folder such as `Backends/Files`.
     static func row(for folder: [String]) -> Set<String>? {

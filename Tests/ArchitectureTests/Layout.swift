@@ -11,7 +11,7 @@ func strayTopLevel(_ names: [String]) -> [String] {
 }
 
 /// Folders of `Sources/Backends` that are not a pool type but what several types share.
-let sharedBackendFolders: Set<String> = ["Files", "State"]
+let sharedBackendFolders: Set<String> = ["Devices", "Files", "State"]
 
 /// Every pool type has the same shape: a folder `Directory` with `DirectoryPool.swift`, all its files inside; beside the folders
 /// lies the registry alone.
