@@ -37,7 +37,7 @@ import Testing
             try await daemon.end()
         } catch {
             try? await daemon.end()
-            Issue.record("the last words of cisternd: \(lastWords.withLock { $0.suffix(3000) })")
+            print("The last words of cisternd:\n\(lastWords.withLock { $0.suffix(3000) })")
             throw error
         }
     }
