@@ -16,7 +16,8 @@ public enum BackendTable {
     public static func types(workers: Workers, owner: String, simulate: Bool) -> [String: PoolType] {
         let drafts = Drafts(owner: owner)
         let inotify = Inotify()
-        var types = [directory(workers, inotify, drafts), filesystem(workers, inotify, drafts)]
+        let devices = DeviceWatch()
+        var types = [directory(workers, inotify, drafts), filesystem(workers, inotify, drafts, devices)]
         if simulate { types.append(SimulatedPool.type) }
         let present = Dictionary(uniqueKeysWithValues: types.map { ($0.name, $0) })
         let absent = PoolModel.all.mapValues { PoolType.absent($0.type, because: "this version of Cistern has no backend for it") }
@@ -32,12 +33,13 @@ public enum BackendTable {
     }
 
     /// A directory, too, once the file system is mounted.
-    private static func filesystem(_ workers: Workers, _ inotify: Inotify, _ drafts: Drafts) -> PoolType {
+    private static func filesystem(_ workers: Workers, _ inotify: Inotify, _ drafts: Drafts, _ devices: DeviceWatch) -> PoolType {
         PoolType(
             name: "fs", backend: DirectoryPool.self, reason: FilesystemPool.absence, volumeFormats: DirectoryPool.creatableFormats
         ) { definition throws(StorageError) in
             try DirectoryPool(definition, lane: workers.lane(definition.name, width: laneWidth), inotify: inotify, drafts: drafts) {
-                (path, blocking) throws(StorageError) in try FilesystemPool(definition, targetPath: path, blocking: blocking)
+                (path, blocking) throws(StorageError) in
+                try FilesystemPool(definition, targetPath: path, blocking: blocking, devices: devices)
             }
         }
     }

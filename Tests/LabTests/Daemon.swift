@@ -13,8 +13,8 @@ import Testing
     private static let lastWords = Locked("")
 
     let client: Connection
-    private let pid: Int32
-    private let ended: Task<ChildResult, any Error>
+    private var pid: Int32
+    private var ended: Task<ChildResult, any Error>
 
     /// Runs a test with a service of its own, and nothing defined.
     ///
@@ -46,6 +46,11 @@ import Testing
     private static func start() async throws -> Daemon {
         let client = try Connection.open(.system, description: "test")
         try await allow(client)
+        let (pid, running) = try await launch()
+        return Daemon(client, pid, running)
+    }
+
+    private static func launch() async throws -> (pid: Int32, running: Task<ChildResult, any Error>) {
         let (pids, found) = AsyncStream.makeStream(of: Int32.self)
         let running = Task {
             defer { found.finish() }
@@ -61,7 +66,27 @@ import Testing
             _ = try? await running.value
             throw Guest.Failure("cisternd did not come up: \(lastWords.withLock { $0 })")
         }
-        return Daemon(client, pid, running)
+        return (pid, running)
+    }
+
+    /// Ends the service, does something, and starts it again; the machine stays as it is.
+    func restart(_ meanwhile: () async throws -> Void) async throws {
+        kill(pid, SIGTERM)
+        _ = try await ended.value
+        try await meanwhile()
+        (pid, ended) = try await Self.launch()
+    }
+
+    /// Returns when a pool has this state; the reason for it.
+    @discardableResult func becomes(_ state: String, _ pool: ObjectPath) async throws -> String {
+        let changes = try await client.signals(path: pool, member: "PropertiesChanged")
+        var now = try await properties(pool, "Pool")
+        if now["State"]?.text == state { return now["StateReason"]?.text ?? "" }
+        for await change in changes {
+            now.merge(change.body[1].dictionary ?? [:]) { $1 }
+            if now["State"]?.text == state { break }
+        }
+        return now["StateReason"]?.text ?? ""
     }
 
     /// Has the bus let root own the name: by the policy that is installed with the service.

@@ -12,6 +12,8 @@ import Glibc
 
     /// As in `/dev/sda`.
     let node: String
+    /// What the disk is called wherever the kernel puts it: `/dev/lab/0:0:0:0`.
+    let link: String
     private let name: String
 
     /// Runs a test with a disk, which is gone afterwards.
@@ -44,11 +46,12 @@ import Glibc
         // A rule of the lab's calls disks by their address, too.
         let link = "/dev/lab/\(host.dropFirst("host".count)):0:0:0"
         try await Guest.run("udevadm", "wait", "--timeout=20", "--initialized=yes", link)
-        return Disk(node: try await Guest.run("readlink", "-f", link))
+        return Disk(node: try await Guest.run("readlink", "-f", link), link: link)
     }
 
-    private init(node: String) {
+    private init(node: String, link: String) {
         self.node = node
+        self.link = link
         name = String(node.dropFirst("/dev/".count))
     }
 
@@ -58,6 +61,12 @@ import Glibc
     /// Pulls the disk out, whatever is going on with it. Returns when the kernel has let go of it.
     func pull() async throws {
         try await Guest.run("sh", "-c", "echo 1 >/sys/block/\(name)/device/delete")
+    }
+
+    /// Plugs it in again with what is on it; returns at once.
+    func plugAgain() throws {
+        let host = link.split(separator: "/").last?.split(separator: ":").first ?? ""
+        try Guest.write("- - -", to: "/sys/class/scsi_host/host\(host)/scan")
     }
 
     /// Hosts go in the order they came in, last first.

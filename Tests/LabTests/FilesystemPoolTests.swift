@@ -91,6 +91,76 @@ private let place = "/mnt/whole"
         }
     }
 
+    @Test(arguments: ["ext4", "xfs", "btrfs"])
+    func `a disk pulled out makes the pool unavailable, and plugged in again brings it back`(_ format: String) async throws {
+        try await onDisk { daemon, disk in
+            let pool = try await daemon.pool(at: disk.link, format)
+            try await daemon.perform(pool, "Pool", "Build")
+            try await daemon.perform(pool, "Pool", "Start")
+            let (volume, _) = try await daemon.create(pool, "kept", 1 << 20, ["allocation": .string("full"), "wait": .bool(true)])
+            let key = try await daemon.properties(volume, "Volume")["Key"]
+            try disk.answer(after: 5)
+            let (_, job) = try await daemon.create(pool, "lost", 200 << 20, ["allocation": .string("full")])
+            try await disk.pull()
+            try disk.answer(after: 0)
+            let reason = try await daemon.becomes("unavailable", pool)
+            #expect(reason.contains(disk.link), "\(reason)")
+            _ = try? await daemon.call(job, "Job", "Wait", [String: Variant](), returning: [String: Variant].self)
+            let ended = try await daemon.properties(job, "Job")
+            #expect(ended["State"]?.text == "failed" && ended["Error"]?.text?.hasPrefix("org.cistern1.Error.") == true, "\(ended)")
+            await expectError("Unavailable") { _ = try await daemon.create(pool, "v", 4096, [:]) }
+
+            let began = ContinuousClock.now
+            try disk.plugAgain()
+            try await daemon.becomes("active", pool)
+            #expect(.now - began < .seconds(8), "long before the next time that it would be looked for unasked")
+            let again = try await daemon.call(pool, "Pool", "GetVolume", "kept", [String: Variant](), returning: ObjectPath.self)
+            #expect(try await daemon.properties(again, "Volume")["Key"] == key)
+            #expect(Guest.entries(place).subtracting(["lost+found"]) == ["kept"])
+            try await daemon.perform(pool, "Pool", "Stop")
+        }
+    }
+
+    @Test func `a pool waits for a disk that is not there yet`() async throws {
+        try await onDisk { daemon, disk in
+            let pool = try await daemon.pool(at: disk.link, "ext4")
+            try await daemon.perform(pool, "Pool", "Build")
+            try await daemon.perform(pool, "Pool", "Start")
+            try await daemon.restart {
+                try await Guest.run("umount", place)
+                try await disk.pull()
+            }
+            #expect(try await daemon.becomes("waiting", pool).contains(disk.link))
+            let arrived = Task { try await Guest.run("udevadm", "wait", "--timeout=20", "--initialized=yes", disk.link) }
+            try disk.plugAgain()
+            _ = try await arrived.value
+            let began = ContinuousClock.now
+            let changes = try await daemon.client.signals(path: pool, member: "PropertiesChanged")
+            if try await daemon.properties(pool, "Pool")["State"]?.text == "waiting" {
+                for await change in changes where change.body[1].dictionary?["State"] != nil { break }
+            }
+            #expect(.now - began < .seconds(1), "as soon as udev has finished with it")
+            try await daemon.becomes("active", pool)
+            try await daemon.perform(pool, "Pool", "Stop")
+        }
+    }
+
+    @Test func `a pool that was unmounted by hand stays away until it is asked for`() async throws {
+        try await onDisk { daemon, disk in
+            let pool = try await daemon.pool(on: disk, "ext4")
+            try await daemon.perform(pool, "Pool", "Build")
+            try await daemon.perform(pool, "Pool", "Start")
+            try await Guest.run("umount", place)
+            try await daemon.becomes("unavailable", pool)
+            // udev has something to tell of the disk, and it is looked at.
+            try await Guest.run("udevadm", "trigger", "--settle", disk.node)
+            #expect(try await daemon.properties(pool, "Pool")["State"]?.text == "unavailable")
+            try await daemon.perform(pool, "Pool", "Refresh")
+            #expect(try await daemon.properties(pool, "Pool")["State"]?.text == "active")
+            try await daemon.perform(pool, "Pool", "Stop")
+        }
+    }
+
     private func onDisk(_ test: @LoopActor (Daemon, Disk) async throws -> Void) async throws {
         try await Disk.plugged { disk in
             try await Guest.run("wipefs", "--all", "--quiet", disk.node)
@@ -109,11 +179,13 @@ private let place = "/mnt/whole"
 }
 
 extension Daemon {
-    fileprivate func pool(on disk: Disk, _ format: String) async throws -> ObjectPath {
+    fileprivate func pool(on disk: Disk, _ format: String) async throws -> ObjectPath { try await pool(at: disk.node, format) }
+
+    fileprivate func pool(at device: String, _ format: String) async throws -> ObjectPath {
         try await call(
             Self.manager, "Manager", "DefinePool", "whole", "fs",
             [
-                "source.devices": Variant.strings([disk.node]), "source.format": .string(format), "target.path": .string(place),
+                "source.devices": Variant.strings([device]), "source.format": .string(format), "target.path": .string(place),
                 "options.mount": .strings(["noatime"]),
             ], [String: Variant](), returning: ObjectPath.self)
     }

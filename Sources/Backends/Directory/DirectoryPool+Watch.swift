@@ -13,7 +13,9 @@ extension DirectoryPool: Watching {
             return place
         }
         let holder = Locked<Inotify.Watch?>(nil)
+        let below = Locked<Task<Void, Never>?>(nil)
         let queue = ChangeQueue { [inotify] in
+            below.withLock { $0 }?.cancel()
             Task { @LoopActor in
                 if let watch = holder.withLock({ $0 }) { inotify.remove(watch) }
             }
@@ -26,6 +28,13 @@ extension DirectoryPool: Watching {
         state.withLock { state in
             state.watches = state.watches.filter { $0.value.queue != nil }
             state.watches[ObjectIdentifier(queue)] = WeakQueue(queue: queue)
+        }
+        if let ground {
+            let losses = await ground.changes()
+            let task = Task { [weak queue] in
+                for await case .lost(let why) in losses { queue?.put(.lost(why)) }
+            }
+            below.withLock { $0 = task }
         }
         return (.inotify, queue.stream())
     }
@@ -79,4 +88,18 @@ extension DirectoryPool: Watching {
     private func owner(of extent: String) -> String? { state.withLock { $0.extents[extent] } }
 
     private func isShared(_ name: String) -> Bool { state.withLock { $0.sharedNames.contains(name) } }
+}
+
+extension DirectoryPool: Returning {
+    public func mayReturn() async -> Bool { await ground?.mayReturn() ?? true }
+
+    public func hints() async -> AsyncStream<Void> {
+        let (hints, hint) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        guard let ground else { return hints }
+        let task = Task {
+            for await change in await ground.changes() where change == .appeared { hint.yield() }
+        }
+        hint.onTermination = { _ in task.cancel() }
+        return hints
+    }
 }

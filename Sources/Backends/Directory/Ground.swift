@@ -16,9 +16,23 @@ protocol Ground: Sendable {
     /// On the lane: refuses to take the directory for the pool's if it is only the place where that would be mounted.
     func check() throws
 
+    /// See ``Returning``.
+    func mayReturn() async -> Bool
+
+    /// What becomes of what it stands on: ``GroundChange/lost(_:)`` and ``GroundChange/appeared``; ends with its consumer.
+    func changes() async -> AsyncStream<GroundChange>
+
     /// See ``Buildable``.
     func build(overwrite: Bool, _ progress: Progress) async throws(StorageError)
 
     /// See ``Buildable``.
     func delete(_ progress: Progress) async throws(StorageError)
+}
+
+/// What becomes of the device below a directory.
+enum GroundChange: Sendable, Hashable {
+    /// It is there, and may not have been before.
+    case appeared
+    /// It is gone, and why.
+    case lost(String)
 }

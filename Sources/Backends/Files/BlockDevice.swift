@@ -6,8 +6,11 @@ import Glibc
 /// A block device by the path that a definition has for it. All of this may block.
 struct BlockDevice: Sendable {
     let path: String
+    let major: UInt32
+    let minor: UInt32
+
     /// `8:16`, as in mountinfo and below /sys/dev/block.
-    let number: String
+    var number: String { "\(major):\(minor)" }
 
     /// - Throws: `unavailable` if there is none at the path.
     init(_ path: String, of pool: String) throws {
@@ -19,7 +22,8 @@ struct BlockDevice: Sendable {
             throw StorageError(.unavailable, "\(path) of pool \(pool) is no block device; name one.")
         }
         self.path = path
-        number = "\(linux_major(status.st_rdev)):\(linux_minor(status.st_rdev))"
+        major = linux_major(status.st_rdev)
+        minor = linux_minor(status.st_rdev)
     }
 
     /// The number of the disk that a partition is on; of a disk, its own.

@@ -35,7 +35,7 @@ struct Errno: Error, Hashable {
         case EBUSY, ETXTBSY, EWOULDBLOCK: .busy
         case ENOSPC, EDQUOT: .noSpace
         case EFBIG, EOPNOTSUPP, ENOSYS: .notSupported
-        case ENODEV, ENXIO, ENOTCONN, EHOSTDOWN, EHOSTUNREACH, EIO, ENOTDIR: .unavailable
+        case ENODEV, ENXIO, ENOTCONN, EHOSTDOWN, EHOSTUNREACH, EIO, EROFS, ENOTDIR: .unavailable
         case ETIMEDOUT: .timedOut
         case EMFILE, ENFILE: .limitsExceeded
         default: .failed
@@ -46,10 +46,11 @@ struct Errno: Error, Hashable {
         switch code {
         case ENOSPC: "; free some space or make it smaller"
         case EDQUOT: "; raise the quota or make it smaller"
-        case EROFS: "; mount it writable"
+        case EROFS: "; mount it writable, or look into the kernel's log, if it was"
         case EFBIG: "; the file system has no files that large"
         case EACCES, EPERM: "; check the permissions and attributes of the directory and the file"
         case EIO: "; look into the kernel's log"
+        case ENODEV, ENXIO: "; connect the device again, and look into the kernel's log"
         case EMFILE, ENFILE: "; too many files are open"
         case EBUSY, ETXTBSY, EWOULDBLOCK: "; try again when it is no longer in use"
         default: ""

@@ -2,6 +2,7 @@
 import Cistern
 import EventLoop
 import Glibc
+import Udev
 
 /// What is special about a pool of type `fs`: a whole file system on one device, mounted at the pool's target path. The volumes in it are
 /// a directory's.
@@ -16,6 +17,15 @@ struct FilesystemPool: Ground {
     let format: String
     let options: [String]
     let blocking: Blocking
+    let devices: DeviceWatch
+    private let state = Locked(State())
+
+    private struct State {
+        /// Of the device that is mounted; nil while none is.
+        var number: String?
+        /// Whether the device has not been there since.
+        var wasMissing = false
+    }
 
     /// Why there can be no such pools here; empty when there can.
     static var absence: String { geteuid() == 0 ? "" : "only root may mount file systems" }
@@ -24,23 +34,26 @@ struct FilesystemPool: Ground {
     private static let defaultOptions = ["nodev", "nosuid", "noexec"]
     private static let mountDeadline = Duration.seconds(60)
     private static let makeDeadline = Duration.seconds(3600)
+    private static let udevDeadline = Duration.seconds(20)
 
     /// - Throws: `invalidArguments` if the definition does not say what to mount where.
-    init(_ definition: PoolDefinition, targetPath: String, blocking: Blocking) throws(StorageError) {
-        guard case .strings(let devices)? = definition.settings["source.devices"], let device = devices.first else {
+    init(_ definition: PoolDefinition, targetPath: String, blocking: Blocking, devices: DeviceWatch) throws(StorageError) {
+        guard case .strings(let paths)? = definition.settings["source.devices"], let path = paths.first else {
             throw StorageError(.invalidArguments, "Pool \(definition.name) of type fs needs the setting “source.devices”; add it.")
         }
         pool = definition.name
-        devicePath = device
+        devicePath = path
         self.targetPath = targetPath
         format = definition.string("source.format") ?? "auto"
         options = if case .strings(let options)? = definition.settings["options.mount"] { options } else { [] }
         self.blocking = blocking
+        self.devices = devices
     }
 
     // MARK: - Mounting
 
     func mount(_ progress: Progress) async throws(StorageError) {
+        if try await blocking.run("mount pool \(pool)", { try entry().map(isDead) == true }) { try await unmount(progress) }
         let isMounted = try await blocking.run("mount pool \(pool)") {
             if try isOurs() { return true }
             try makeTarget()
@@ -56,10 +69,53 @@ struct FilesystemPool: Ground {
     }
 
     func unmount(_ progress: Progress) async throws(StorageError) {
-        guard try await blocking.run("unmount pool \(pool)", { try entry() != nil && isOurs() }) else { return }
-        progress.phase("unmounting")
-        try await tool("umount", "unmount \(targetPath) of pool \(pool)", failing: .busy)
-            .run(["--", targetPath], deadline: Self.mountDeadline, progress)
+        let entry = try await blocking.run("unmount pool \(pool)") { () throws -> MountTable.Entry? in
+            guard let found = try self.entry(), try isDead(found) || isOurs() else { return nil }
+            return found
+        }
+        if let entry {
+            progress.phase("unmounting")
+            // Of a device that is gone nothing can be written any more, so nobody needs to be waited for.
+            try await tool("umount", "unmount \(targetPath) of pool \(pool)", failing: .busy)
+                .run((isDead(entry) ? ["--lazy"] : []) + ["--", targetPath], deadline: Self.mountDeadline, progress)
+        }
+        state.withLock { $0 = State() }
+    }
+
+    /// Whether the device behind a mount is gone. A disk that is plugged in again is another device.
+    private func isDead(_ entry: MountTable.Entry) -> Bool {
+        // btrfs has a number of its own, and names one of its devices.
+        let device = entry.type == "btrfs" ? entry.source : "/sys/dev/block/\(entry.device)"
+        return (entry.type == "btrfs" || !entry.device.hasPrefix("0:")) && access(device, F_OK) != 0
+    }
+
+    /// Not where somebody has unmounted it while the device was there: that may have been meant.
+    func mayReturn() async -> Bool {
+        let answer = try? await blocking.run("look for pool \(pool)") {
+            guard (try? BlockDevice(devicePath, of: pool)) != nil else {
+                state.withLock { $0.wasMissing = true }
+                return false
+            }
+            let (number, wasMissing) = state.withLock { ($0.number, $0.wasMissing) }
+            return try number == nil || wasMissing || isOurs()
+        }
+        return answer ?? false
+    }
+
+    func changes() async -> AsyncStream<GroundChange> {
+        let (changes, output) = AsyncStream.makeStream(of: GroundChange.self)
+        let (state, path, pool) = (state, devicePath, pool)
+        // Without udev's word the pool is looked for from time to time, as any other.
+        let watch = try? await devices.add(path, on: blocking) { happening in
+            switch happening {
+            case .appeared, .changed, .everything: output.yield(.appeared)
+            case .gone(let number):
+                guard state.withLock({ $0.number }) == number.description else { return }
+                output.yield(.lost("Device \(path) of pool \(pool) was removed; connect it again."))
+            }
+        }
+        output.onTermination = { _ in withExtendedLifetime(watch) {} }
+        return changes
     }
 
     func check() throws {
@@ -78,7 +134,10 @@ struct FilesystemPool: Ground {
         let device = try BlockDevice(devicePath, of: pool)
         // btrfs has a number of its own, and names one of its devices.
         let isDevice = entry.device == device.number || (try? BlockDevice(entry.source, of: pool).number) == device.number
-        if isDevice, entry.root == "/" { return true }
+        if isDevice, entry.root == "/" {
+            state.withLock { $0.number = device.number }
+            return true
+        }
         throw StorageError(
             .busy, "\(targetPath) of pool \(pool) is where \(entry.source) is mounted; unmount it, or give the pool another target.path.")
     }
@@ -119,7 +178,20 @@ struct FilesystemPool: Ground {
                 "Device \(devicePath) of pool \(pool) holds \(found.joined(separator: ", ")); if nobody needs it, build with option “overwrite”."
             )
         }
-        let lock = try await blocking.run(action) { try BlockDevice(devicePath, of: pool).lockDisk() }
+        let device = try await blocking.run(action) { try BlockDevice(devicePath, of: pool) }
+        let number = Device.Number(major: device.major, minor: device.minor)
+        let mark = try await devices.mark(on: blocking)
+        try await make(device, with: maker, over: found, action, progress)
+        progress.phase("publishing", cancellable: false)
+        try await mark.settle(number, deadline: Self.udevDeadline, on: blocking)
+        try await blocking.run(action) { try makeTarget() }
+    }
+
+    /// With the disk locked, so that nobody looks at what is half made.
+    private func make(
+        _ device: BlockDevice, with maker: FilesystemMaker, over found: [String], _ action: String, _ progress: Progress
+    ) async throws(StorageError) {
+        let lock = try await blocking.run(action) { try device.lockDisk() }
         defer { lock.close() }
         if !found.isEmpty {
             try await tool("wipefs", action, failing: .failed).run(
@@ -128,8 +200,6 @@ struct FilesystemPool: Ground {
         progress.phase("formatting")
         try await tool(maker.program, action, failing: .failed)
             .run(maker.arguments + [devicePath], deadline: Self.makeDeadline, progress)
-        progress.phase("publishing", cancellable: false)
-        try await blocking.run(action) { try makeTarget() }
     }
 
     func delete(_ progress: Progress) async throws(StorageError) {
