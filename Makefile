@@ -52,6 +52,7 @@ check: packages toolchain lint
 	$(SWIFT) build --build-tests
 	DEMO_SECONDS=3 CISTERND=$(debug)/cisternd CISTERNCTL=$(debug)/cisternctl Tests/demo.sh
 	CISTERND=$(debug)/cisternd CISTERNCTL=$(debug)/cisternctl Tests/examples.sh
+	.ci/lab
 	.ci/test
 
 lint: toolchain
