@@ -58,6 +58,9 @@ import Glibc
     /// From now on each command takes this long, in hundredths of a second, so that a test can come in between. Of all disks.
     func answer(after hundredths: Int) throws { try Guest.write("\(hundredths)", to: Self.driver + "/delay") }
 
+    /// Has the kernel tell udevd that the disk changed. It did not.
+    func change() throws { try Guest.write("change", to: "/sys/block/\(name)/uevent") }
+
     /// Pulls the disk out, whatever is going on with it. Returns when the kernel has let go of it.
     func pull() async throws {
         try await Guest.run("sh", "-c", "echo 1 >/sys/block/\(name)/device/delete")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 import EventLoop
+import Foundation
 import Glibc
 import Testing
 
@@ -42,6 +43,12 @@ enum Guest {
         var names: Set<String> = []
         while let entry = readdir(directory) { names.insert(withUnsafePointer(to: &entry.pointee.d_name.0) { String(cString: $0) }) }
         return names.subtracting([".", ".."])
+    }
+
+    /// Bytes of this process that are in memory.
+    static var memory: Int {
+        let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
+        return fields.count > 1 ? (Int(fields[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE)) : 0
     }
 
     /// Bytes of a file that take space; nil if there is none.
