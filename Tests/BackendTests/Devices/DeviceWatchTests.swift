@@ -22,10 +22,17 @@ private let blocking = Blocking(lane: Shared.workers.lane("devices"), place: "te
         }
     }
 
-    @Test func `watches a path where nothing is yet`() async throws {
+    @Test func `listens as long as somebody holds the watch of a path, where nothing may be yet`() async throws {
         try await onLoop {
-            let watch = try await DeviceWatch().add("/dev/disk/by-id/none", on: blocking) { Issue.record("\($0)") }
-            withExtendedLifetime(watch) {}
+            let before = TestFiles.names("/proc/self/fd").count
+            let devices = DeviceWatch()
+            do {
+                let watch = try await devices.add("/dev/disk/by-id/none", on: blocking) { Issue.record("\($0)") }
+                let other = try await devices.add("/dev/disk/by-id/other", on: blocking) { Issue.record("\($0)") }
+                #expect(TestFiles.names("/proc/self/fd").count == before + 1, "one listener for all")
+                withExtendedLifetime((watch, other)) {}
+            }
+            #expect(TestFiles.names("/proc/self/fd").count == before)
         }
     }
 
