@@ -171,6 +171,23 @@ import Testing
         while pool.volume("m") == nil { await Task.yield() }
     }
 
+    @Test func `a look that began before a refresh does not undo what that has found`() async throws {
+        let bench = Bench()
+        bench.backend.change { $0.volumes = ["a": ScriptedBackend.volume("a", 10)] }
+        let pool = try await bench.startedPool()
+        bench.backend.change { $0.held = ["look"] }
+        bench.backend.tell(.entry("a"))
+        while !bench.backend.holds("look") { await Task.yield() }
+        bench.backend.change { $0.volumes["a"] = ScriptedBackend.volume("a", 20) }
+        try await bench.finish(try await pool.refresh(by: 0))
+        #expect(pool.volume("a")?.capacity == 20)
+        // The old look comes to its end; the next one is held, so that its word cannot hide that of the old one.
+        bench.backend.letGoOnce("look")
+        while !bench.backend.holds("look"), pool.volume("a")?.capacity == 20 { await Task.yield() }
+        #expect(pool.volume("a")?.capacity == 20)
+        bench.backend.letGo("look")
+    }
+
     @Test func `a pool that goes away is unavailable, keeps its list, and comes back`() async throws {
         let bench = Bench()
         bench.backend.change { $0.volumes = ["a": ScriptedBackend.volume("a", 10)] }
