@@ -43,6 +43,7 @@ extension Pool {
         for name in Set(claims.keys).union(touched) { volumes[name] = self.volume(name) }
         relink(context.chains.open(self))
         replace(volumes, skipped: contents.skipped)
+        scansTold += 1
         publish(contents.space)
         publish { snapshot in
             snapshot.details = contents.details
@@ -143,9 +144,11 @@ extension Pool {
         let free = names.subtracting(claimed)
         if free.isEmpty { return }
         looks += 1
+        let scansBefore = scansTold
         let found = try? await looking.look(at: free)
         looks -= 1
-        let worked = overtaken.intersection(free)
+        // Of a scan that was told of meanwhile nobody knows which is the newer word.
+        let worked = scansTold == scansBefore ? overtaken.intersection(free) : free
         if looks == 0 { overtaken = [] }
         guard var entries = found else { return }
         guard snapshot.state.isActive || snapshot.state == .starting else { return }

@@ -78,6 +78,8 @@ public actor Pool {
     var settled: Set<String> = []
     /// Scans that run now.
     var scans = 0
+    /// How many scans have told what they found: a look that is older than the last of them is not the last word.
+    var scansTold: UInt64 = 0
     /// Entries that changed since the oldest running scan began: a scan's word on them is not the last.
     var touched: Set<String> = []
     /// Operations of others that need a volume to stay as it is.
