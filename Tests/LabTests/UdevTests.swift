@@ -126,13 +126,14 @@ private let blocking = Blocking(lane: Workers().lane("devices"), place: "guest")
         for _ in 0..<count { try Guest.write("change", to: "/sys/block/\(name)/uevent") }
         #expect(system("udevadm settle --timeout=300") == 0)
         let memory = Guest.memory
-        var longest = Duration.zero
+        // Counted and not timed: the machine may stop for a while, but then nothing is told either.
+        var mostBetweenTurns = 0
         while changes < count {
-            let asked = ContinuousClock.now
+            let before = changes
             try await timer()
-            longest = max(longest, .now - asked)
+            mostBetweenTurns = max(mostBetweenTurns, changes - before)
         }
-        #expect(longest < .milliseconds(100))
+        #expect(mostBetweenTurns < count / 20, "others have their turn many times meanwhile")
         #expect(Guest.memory - memory < 4 << 20)
         withExtendedLifetime(watch) {}
     }
