@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 import Cistern
+import Testing
 
 /// What Cistern refuses though libvirt's schema allows it: words of the message, and why.
 struct Refusals {
     private let rows: [String: String]
     private var seen: Set<String> = []
 
-    init(_ rows: [String: String]) { self.rows = rows }
-
-    /// Rows that nothing was refused by.
-    var unseen: [String] { rows.keys.filter { !seen.contains($0) }.sorted() }
+    /// Records an issue for each document that is refused but by name and line, and for rows that none was refused by.
+    static func check<Parsed>(_ rows: [String: String], against outcomes: [(text: String, outcome: Result<Parsed, StorageError>)]) {
+        var refusals = Refusals(rows: rows)
+        for (text, outcome) in outcomes {
+            guard case .failure(let error) = outcome, let problem = refusals.problem(with: error, text) else { continue }
+            Issue.record("“\(error.message)”: \(problem)\n\(text)")
+        }
+        #expect(rows.keys.filter { !refusals.seen.contains($0) }.isEmpty, "nothing is refused by these")
+    }
 
     /// What is wrong with a refusal of that document; nil if nothing is.
-    mutating func problem(with error: StorageError, _ document: String) -> String? {
+    private mutating func problem(with error: StorageError, _ document: String) -> String? {
         let matching = rows.keys.filter(error.message.contains)
         seen.formUnion(matching)
         if matching.count != 1 { return "\(matching.count) rows of the table speak of it" }
