@@ -16,8 +16,8 @@ public enum BackendTable {
     public static func types(workers: Workers, owner: String, simulate: Bool) -> [String: PoolType] {
         let drafts = Drafts(owner: owner)
         let inotify = Inotify()
-        let devices = DeviceWatch()
-        var types = [directory(workers, inotify, drafts), filesystem(workers, inotify, drafts, devices)]
+        let observers = FilesystemPool.Observers(devices: DeviceWatch(), mounts: MountWatch())
+        var types = [directory(workers, inotify, drafts), filesystem(workers, inotify, drafts, observers)]
         if simulate { types.append(SimulatedPool.type) }
         let present = Dictionary(uniqueKeysWithValues: types.map { ($0.name, $0) })
         let absent = PoolModel.all.mapValues { PoolType.absent($0.type, because: "this version of Cistern has no backend for it") }
@@ -33,13 +33,19 @@ public enum BackendTable {
     }
 
     /// A directory, too, once the file system is mounted.
-    private static func filesystem(_ workers: Workers, _ inotify: Inotify, _ drafts: Drafts, _ devices: DeviceWatch) -> PoolType {
+    private static func filesystem(
+        _ workers: Workers, _ inotify: Inotify, _ drafts: Drafts, _ observers: FilesystemPool.Observers
+    ) -> PoolType {
         PoolType(
-            name: "fs", backend: DirectoryPool.self, reason: FilesystemPool.absence, volumeFormats: DirectoryPool.creatableFormats
+            name: "fs", backend: DirectoryPool.self, reason: FilesystemPool.absence, volumeFormats: DirectoryPool.creatableFormats,
+            findSources: { (place, timeout) async throws(StorageError) in
+                let blocking = Blocking(lane: workers.lane("sources", width: laneWidth), place: "list of devices", patience: timeout)
+                return try await FilesystemSources.find(place, on: blocking)
+            }
         ) { definition throws(StorageError) in
             try DirectoryPool(definition, lane: workers.lane(definition.name, width: laneWidth), inotify: inotify, drafts: drafts) {
                 (path, blocking) throws(StorageError) in
-                try FilesystemPool(definition, targetPath: path, blocking: blocking, devices: devices)
+                try FilesystemPool(definition, targetPath: path, blocking: blocking, observers: observers)
             }
         }
     }

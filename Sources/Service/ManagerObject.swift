@@ -14,11 +14,7 @@ import EventLoop
     // MARK: - Defining
 
     func definePool(_ name: String, _ type: String, _ given: [String: Variant], _ options: Options) async throws -> ObjectPath {
-        guard let poolType = engine.types[type] else {
-            throw StorageError(
-                .invalidArguments, "There is no pool type “\(type)”; there are \(engine.types.keys.sorted().joined(separator: ", ")).")
-        }
-        let definition = PoolDefinition(name: name, uuid: "", type: type, settings: try settings(given, of: poolType))
+        let definition = PoolDefinition(name: name, uuid: "", type: type, settings: try settings(given, of: try poolType(type)))
         return try await define(definition, options)
     }
 
@@ -38,12 +34,15 @@ import EventLoop
     }
 
     func findPoolSources(_ type: String, _ place: [String: Variant], _ options: Options) async throws -> [[String: Variant]] {
-        guard engine.types[type] != nil else {
-            throw StorageError(
-                .invalidArguments, "There is no pool type “\(type)”; there are \(engine.types.keys.sorted().joined(separator: ", ")).")
-        }
+        let timeout = Duration.microseconds(options.unsigned("timeout").map { Int64(clamping: $0) } ?? 20_000_000)
+        let sources = try await engine.findSources(of: type, at: settings(place, of: try poolType(type)), within: timeout)
+        return sources.map { $0.variants }
+    }
+
+    private func poolType(_ name: String) throws(StorageError) -> PoolType {
+        if let type = engine.types[name] { return type }
         throw StorageError(
-            .notSupported, "Sources of pools of type \(type) cannot be looked for; name what the pool is to stand on yourself.")
+            .invalidArguments, "There is no pool type “\(name)”; there are \(engine.types.keys.sorted().joined(separator: ", ")).")
     }
 
     // MARK: - Looking up

@@ -39,8 +39,8 @@ extension Interfaces {
             "Start", "Makes the pool's storage reachable and lists its volumes.", gives: "job", options: jobOptions,
             allow: .needs(.poolOperate), call: PoolObject.start)
         Method(
-            "Stop", "Makes it unreachable; data stays.", gives: "job", options: jobOptions, allow: .needs(.poolOperate),
-            call: PoolObject.stop)
+            "Stop", "Makes it unreachable; data stays. With lazy, users of a mount may go on.", gives: "job",
+            options: jobOptions(["lazy": "b"]), allow: .needs(.poolOperate), call: PoolObject.stop)
         Method(
             "Refresh", "Looks at everything again.", gives: "job", options: jobOptions, allow: .needs(.poolOperate),
             call: PoolObject.refresh)

@@ -37,7 +37,7 @@ import EventLoop
     }
 
     func stop(_ options: Options) async throws -> ObjectPath {
-        try await face.answer(try await pool.stop(by: try await face.caller()), options)
+        try await face.answer(try await pool.stop(lazy: options.bool("lazy") ?? false, by: try await face.caller()), options)
     }
 
     func refresh(_ options: Options) async throws -> ObjectPath {

@@ -4,8 +4,6 @@ import EventLoop
 import Glibc
 import Testing
 
-private let place = "/mnt/whole"
-
 /// Pools of type `fs`: a whole file system on a disk of its own.
 @Suite(.serialized, .inTheLab) struct FilesystemPoolTests {
     @Test(arguments: ["ext4", "xfs", "btrfs", "vfat"])
@@ -159,39 +157,5 @@ private let place = "/mnt/whole"
             #expect(try await daemon.properties(pool, "Pool")["State"]?.text == "active")
             try await daemon.perform(pool, "Pool", "Stop")
         }
-    }
-
-    private func onDisk(_ test: @LoopActor (Daemon, Disk) async throws -> Void) async throws {
-        try await Disk.plugged { disk in
-            try await Guest.run("wipefs", "--all", "--quiet", disk.node)
-            try await Daemon.run { daemon in try await test(daemon, disk) }
-        }
-    }
-
-    @LoopActor private func expectError(_ name: String, _ body: @LoopActor () async throws -> Void) async {
-        do {
-            try await body()
-            Issue.record("\(name) was expected, and nothing was thrown")
-        } catch {
-            #expect((error as? BusError)?.name == "org.cistern1.Error." + name, "\(error)")
-        }
-    }
-}
-
-extension Daemon {
-    fileprivate func pool(on disk: Disk, _ format: String) async throws -> ObjectPath { try await pool(at: disk.node, format) }
-
-    fileprivate func pool(at device: String, _ format: String) async throws -> ObjectPath {
-        try await call(
-            Self.manager, "Manager", "DefinePool", "whole", "fs",
-            [
-                "source.devices": Variant.strings([device]), "source.format": .string(format), "target.path": .string(place),
-                "options.mount": .strings(["noatime"]),
-            ], [String: Variant](), returning: ObjectPath.self)
-    }
-
-    fileprivate func delete(_ pool: ObjectPath) async throws {
-        let uuid = try await properties(pool, "Pool")["UUID"] ?? .string("")
-        try await perform(pool, "Pool", "Delete", ["confirm": uuid])
     }
 }

@@ -159,6 +159,7 @@ import Testing
                 returning: ObjectPath.self)
             _ = try await harness.call(pool, Harness.poolInterface, "Start", ["wait": Variant.bool(true)], returning: ObjectPath.self)
             _ = try await harness.create(pool, "v", 1 << 40)
+            await expectError("NotSupported") { _ = try await harness.job(pool, "Stop", ["wait": .bool(true), "lazy": .bool(true)]) }
             #expect(try await harness.property(pool, Harness.poolInterface, "VolumeCount", as: UInt32.self) == 1)
             _ = try await harness.call(pool, Harness.poolInterface, "Stop", ["wait": Variant.bool(true)], returning: ObjectPath.self)
             #expect(try await harness.managed("/org/cistern1/pools").isEmpty, "transient: forgotten at Stop")

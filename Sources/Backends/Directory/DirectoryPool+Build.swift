@@ -16,7 +16,7 @@ extension DirectoryPool: Buildable {
             )
         }
         try await blocking.run(self.action("build", nil)) { [self] in
-            let made = try makeDirectories()
+            let made = try Directory.make(targetPath, mode: 0o700)
             do throws(Errno) { try setAttributes(isNew: made.last == targetPath) } catch {
                 for path in made.reversed() { rmdir(path) }
                 throw error
@@ -31,27 +31,10 @@ extension DirectoryPool: Buildable {
         do throws(StorageError) {
             try await blocking.run(self.action("build", nil)) { [self] in try setAttributes(isNew: false) }
         } catch {
-            try? await ground.unmount(progress)
+            try? await ground.unmount(lazy: false, progress)
             throw error
         }
-        try await ground.unmount(progress)
-    }
-
-    /// - Returns: the directories that had to be made, outermost first.
-    private func makeDirectories() throws -> [String] {
-        var made: [String] = []
-        var path = ""
-        for part in targetPath.utf8.split(separator: UInt8(ascii: "/")) {
-            path += "/" + String(decoding: Array(part), as: UTF8.self)
-            if mkdir(path, path == targetPath ? 0o700 : 0o755) == 0 {
-                made.append(path)
-            } else if errno != EEXIST {
-                let failure = Errno.last
-                for path in made.reversed() { rmdir(path) }
-                throw failure
-            }
-        }
-        return made
+        try await ground.unmount(lazy: false, progress)
     }
 
     private func setAttributes(isNew: Bool) throws(Errno) {

@@ -30,9 +30,9 @@ extension DirectoryPool: Watching {
             state.watches[ObjectIdentifier(queue)] = WeakQueue(queue: queue)
         }
         if let ground {
-            let losses = await ground.changes()
+            let losses = await ground.losses()
             let task = Task { [weak queue] in
-                for await case .lost(let why) in losses { queue?.put(.lost(why)) }
+                for await why in losses { queue?.put(.lost(why)) }
             }
             below.withLock { $0 = task }
         }
@@ -93,13 +93,5 @@ extension DirectoryPool: Watching {
 extension DirectoryPool: Returning {
     public func mayReturn() async -> Bool { await ground?.mayReturn() ?? true }
 
-    public func hints() async -> AsyncStream<Void> {
-        let (hints, hint) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        guard let ground else { return hints }
-        let task = Task {
-            for await change in await ground.changes() where change == .appeared { hint.yield() }
-        }
-        hint.onTermination = { _ in task.cancel() }
-        return hints
-    }
+    public func hints() async -> AsyncStream<Void> { await ground?.hints() ?? AsyncStream { _ in } }
 }

@@ -7,7 +7,7 @@ import Glibc
 ///
 /// The directory is opened anew for every operation and must then be the one that was started, whatever its path leads to by
 /// then: a pool keeps no file system from being unmounted, and never works in the wrong place.
-public final class DirectoryPool: Backend, Limited {
+public final class DirectoryPool: LazilyStopping, Limited {
     /// How the pool treats its file system; tests turn things off that theirs has.
     public struct Tuning: Sendable {
         /// Whether new volumes are built without a name where the file system can (O_TMPFILE).
@@ -101,8 +101,10 @@ public final class DirectoryPool: Backend, Limited {
         return identity.description
     }
 
-    public func stop(_ progress: Progress) async throws(StorageError) {
-        try await ground?.unmount(progress)
+    public func stop(_ progress: Progress) async throws(StorageError) { try await stop(lazy: false, progress) }
+
+    public func stop(lazy: Bool, _ progress: Progress) async throws(StorageError) {
+        try await ground?.unmount(lazy: lazy, progress)
         state.withLock { $0.identity = nil }
         forgetEntries()
         await endWatches()

@@ -10,29 +10,22 @@ protocol Ground: Sendable {
 
     /// Makes it unreachable, without harm to data; succeeds if it is.
     ///
-    /// - Throws: `busy` while somebody uses it.
-    func unmount(_ progress: Progress) async throws(StorageError)
-
-    /// On the lane: refuses to take the directory for the pool's if it is only the place where that would be mounted.
-    func check() throws
+    /// - Parameter lazy: those who use it may go on; it is let go of when the last of them has ended.
+    /// - Throws: `busy` while somebody uses it, unless `lazy`.
+    func unmount(lazy: Bool, _ progress: Progress) async throws(StorageError)
 
     /// See ``Returning``.
     func mayReturn() async -> Bool
 
-    /// What becomes of what it stands on: ``GroundChange/lost(_:)`` and ``GroundChange/appeared``; ends with its consumer.
-    func changes() async -> AsyncStream<GroundChange>
+    /// See ``Returning``.
+    func hints() async -> AsyncStream<Void>
+
+    /// Tells why the directory, once it has been reachable, is not any more. Ends with its consumer.
+    func losses() async -> AsyncStream<String>
 
     /// See ``Buildable``.
     func build(overwrite: Bool, _ progress: Progress) async throws(StorageError)
 
     /// See ``Buildable``.
     func delete(_ progress: Progress) async throws(StorageError)
-}
-
-/// What becomes of the device below a directory.
-enum GroundChange: Sendable, Hashable {
-    /// It is there, and may not have been before.
-    case appeared
-    /// It is gone, and why.
-    case lost(String)
 }

@@ -9,6 +9,27 @@ final class Directory: Descriptor, @unchecked Sendable {
         Directory(owning: try checked(linux_open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0)))
     }
 
+    /// Makes a directory and those above it that are not there, or none of them.
+    ///
+    /// - Parameter mode: of the directory itself; those above it are everybody's to pass through.
+    /// - Returns: the directories that were made, outermost first.
+    @discardableResult
+    static func make(_ path: String, mode: mode_t) throws(Errno) -> [String] {
+        var made: [String] = []
+        var place = ""
+        for part in path.utf8.split(separator: UInt8(ascii: "/")) {
+            place += "/" + String(decoding: Array(part), as: UTF8.self)
+            if mkdir(place, place == path ? mode : 0o755) == 0 {
+                made.append(place)
+            } else if errno != EEXIST {
+                let failure = Errno.last
+                for place in made.reversed() { rmdir(place) }
+                throw failure
+            }
+        }
+        return made
+    }
+
     /// What the entry is; a symbolic link is not followed.
     func status(of name: String) throws(Errno) -> FileStatus {
         try FileStatus(at: raw, name, Int32(AT_SYMLINK_NOFOLLOW))

@@ -12,6 +12,14 @@ public protocol Buildable: Backend {
     func delete(_ progress: Progress) async throws(StorageError)
 }
 
+/// Can be stopped while others still use what it is made of.
+public protocol LazilyStopping: Backend {
+    /// Makes the pool's storage unreachable; see ``Backend/stop(_:)``.
+    ///
+    /// - Parameter lazy: those who use it may go on; it is let go of when the last of them has ended.
+    func stop(lazy: Bool, _ progress: Progress) async throws(StorageError)
+}
+
 /// Can make and remove volumes.
 public protocol VolumeCreating: Backend {
     /// Formats that ``create(_:_:)`` accepts.
@@ -156,7 +164,7 @@ extension Operation {
         var answer: [Operation: String] = [:]
         for operation in allCases {
             answer[operation] =
-                operation.isOffered(by: type) ? limits[operation] ?? "" : "pools of this type cannot do this in this version"
+                limits[operation] ?? (operation.isOffered(by: type) ? "" : "pools of this type cannot do this in this version")
         }
         return answer
     }

@@ -49,10 +49,12 @@ public actor Engine {
         for file in stored.unreadable { note("", "ignoring definition \(file.entry): \(file.reason)") }
         for (name, xml) in stored.xml.sorted(by: { $0.key < $1.key }) {
             do throws(StorageError) {
-                let definition = try PoolDefinition.parse(xml: xml).definition
+                var definition = try PoolDefinition.parse(xml: xml).definition
                 guard definition.name == name else {
                     throw StorageError(.invalidXML, "it names the pool \(definition.name)")
                 }
+                definition.complete()
+                try check(definition, DefineOptions())
                 let pool = try makePool(definition, persistent: true)
                 await pool.restore(autostart: stored.autostart.contains(name))
                 await pool.announce()
@@ -186,6 +188,26 @@ public actor Engine {
         forget(name)
     }
 
+    /// What pools of a type could be made of: the settings of each.
+    ///
+    /// - Parameters:
+    ///   - place: settings that say where to look, or what each source must have.
+    ///   - timeout: how long looking may take.
+    /// - Throws: `notSupported` if the type knows no way to look; `timedOut`; `invalidArguments`.
+    public nonisolated func findSources(of type: String, at place: [String: Value], within timeout: Duration)
+        async throws(StorageError) -> [[String: Value]]
+    {
+        guard let type = types[type] else { throw StorageError(.notSupported, "There is no pool type \(type).") }
+        guard let findSources = type.findSources else {
+            let why = type.capabilities[.poolFindSources] ?? ""
+            throw StorageError(
+                .notSupported,
+                "What pools of type \(type.name) could be made of cannot be looked for: \(why); name what the pool is to stand on yourself."
+            )
+        }
+        return try await findSources(place, timeout)
+    }
+
     private func check(_ definition: PoolDefinition, _ options: DefineOptions) throws(StorageError) {
         try checkName(definition.name, of: "pool")
         guard let type = types[definition.type] else {
@@ -217,9 +239,6 @@ public actor Engine {
     // MARK: - Inside
 
     private func makePool(_ definition: PoolDefinition, persistent: Bool) throws(StorageError) -> Pool {
-        var definition = definition
-        definition.complete()
-        try check(definition, DefineOptions())
         guard let type = types[definition.type] else { throw StorageError(.notSupported, "There is no pool type \(definition.type).") }
         let context = PoolContext(
             jobs: jobs, events: events, environment: environment, definitions: definitions, chains: chains,

@@ -14,17 +14,22 @@ extension Pool {
 
     /// Makes the pool's storage unreachable; its data stays.
     ///
+    /// - Parameter lazy: those who use the storage outside of the service may go on; it is let go of when the last of them has ended.
     /// - Returns: nil if the pool is inactive already.
-    /// - Throws: `busy` while somebody works on its volumes.
-    public func stop(by uid: UInt32) async throws(StorageError) -> Job? {
+    /// - Throws: `busy` while somebody works on its volumes; `notSupported` if the type knows no lazy stop.
+    public func stop(lazy: Bool = false, by uid: UInt32) async throws(StorageError) -> Job? {
         if snapshot.state == .inactive { return nil }
+        if lazy, !(backend is any LazilyStopping) {
+            throw StorageError(
+                .notSupported, "Pool \(name) of type \(type.name) cannot be stopped lazily; stop it when nobody uses it any more.")
+        }
         if let (volume, operation) = claims.first {
             throw StorageError(
                 .busy,
                 "Pool \(name) cannot be stopped while \(operation.rawValue) runs on its volume \(volume); wait for that job or cancel it.")
         }
         return try await lifecycleJob(.poolStop, by: uid) { (pool, progress) async throws(StorageError) in
-            try await pool.bringDown(progress)
+            try await pool.bringDown(lazy: lazy, progress)
         }
     }
 
@@ -78,7 +83,7 @@ extension Pool {
         publish { snapshot in
             snapshot.definition = definition
             snapshot.targetPath = backend.targetPath
-            snapshot.capabilities = Operation.capabilities(of: type.backend, limits: (backend as? any Limited)?.limits ?? [:])
+            snapshot.capabilities = type.capabilities(of: backend)
         }
     }
 
@@ -143,6 +148,7 @@ extension Pool {
         retrier?.cancel()
         retrier = nil
         publish(state: .starting)
+        _ = await comeback?.value
         for job in recoveries { _ = await job.wait() }
         recoveries = []
         do throws(StorageError) {
@@ -172,13 +178,18 @@ extension Pool {
         }
     }
 
-    private func bringDown(_ progress: Progress) async throws(StorageError) {
+    private func bringDown(lazy: Bool, _ progress: Progress) async throws(StorageError) {
         retrier?.cancel()
         retrier = nil
         let before = (snapshot.state, snapshot.stateReason)
         publish(state: .stopping)
+        _ = await comeback?.value
         do throws(StorageError) {
-            try await backend.stop(progress)
+            if lazy, let backend = backend as? any LazilyStopping {
+                try await backend.stop(lazy: true, progress)
+            } else {
+                try await backend.stop(progress)
+            }
         } catch {
             publish(state: before.0, reason: before.1)
             throw error

@@ -220,9 +220,19 @@ extension Pool {
         }
     }
 
-    /// Tries to reach a pool that went away.
+    /// Tries to reach a pool that went away; one attempt serves all who ask meanwhile.
     private func comeBack() async throws(StorageError) {
+        if let comeback { return try await comeback.value.get() }
         guard snapshot.state.isAway, lifecycle == nil else { return }
+        let attempt = Task { () async -> Result<Void, StorageError> in
+            do throws(StorageError) { return .success(try await reach()) } catch { return .failure(error) }
+        }
+        comeback = attempt
+        defer { comeback = nil }
+        try await attempt.value.get()
+    }
+
+    private func reach() async throws(StorageError) {
         try? await backend.stop(Progress.ignored())
         await context.releaseIdentity(name)
         let identity = try await backend.start(Progress.ignored())

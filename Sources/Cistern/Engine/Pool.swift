@@ -91,6 +91,8 @@ public actor Pool {
     /// Jobs that finish or undo what a crash interrupted in this pool.
     var recoveries: [Job] = []
     var retrier: Task<Void, Never>?
+    /// The attempt under way to reach the pool after it went away. Whoever starts or stops the pool waits for its end.
+    var comeback: Task<Result<Void, StorageError>, Never>?
     var spaceMeasured: ContinuousClock.Instant?
     private nonisolated let spaceFreshUntil = Mutex(ContinuousClock.now)
     /// When volumes were last looked at because somebody read them.
@@ -105,7 +107,7 @@ public actor Pool {
         snapshot.persistent = persistent
         snapshot.stateSince = context.environment.now()
         snapshot.targetPath = backend.targetPath
-        snapshot.capabilities = Operation.capabilities(of: type.backend, limits: (backend as? any Limited)?.limits ?? [:])
+        snapshot.capabilities = type.capabilities(of: backend)
         published = Mutex(Published(snapshot: snapshot))
     }
 

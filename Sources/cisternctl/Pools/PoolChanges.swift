@@ -19,10 +19,13 @@ struct PoolStop: AsyncParsableCommand {
         commandName: "stop", abstract: "Stops a pool; its volumes stay where they are.", discussion: "Example: cisternctl pool stop images")
     @OptionGroup var job: JobOptions
     @OptionGroup var pool: PoolArgument
+    @Flag(help: "Let those who use its file system go on, and let go of it after the last of them.") var lazy = false
     @OptionGroup var options: GlobalOptions
 
     @LoopActor
-    func run() async throws { try await changePool(pool.pool, "Stop", done: "stopped", options, job) }
+    func run() async throws {
+        try await changePool(pool.pool, "Stop", lazy ? ["lazy": .bool(true)] : [:], done: "stopped", options, job)
+    }
 }
 
 struct PoolRefresh: AsyncParsableCommand {
@@ -37,11 +40,13 @@ struct PoolRefresh: AsyncParsableCommand {
 }
 
 @LoopActor
-private func changePool(_ name: String, _ method: String, done: String, _ options: GlobalOptions, _ job: JobOptions) async throws {
+private func changePool(
+    _ name: String, _ method: String, _ how: Properties = [:], done: String, _ options: GlobalOptions, _ job: JobOptions
+) async throws {
     let performer = try Performer(options, job)
     let path = try await performer.client.pool(name)
     try await performer.perform(name, done: "Pool \(name) is \(done).") {
-        try await performer.client.start(path, .pool, method, Properties())
+        try await performer.client.start(path, .pool, method, how)
     }
 }
 

@@ -188,59 +188,6 @@ import Testing
         bench.backend.letGo("look")
     }
 
-    @Test func `a pool that goes away is unavailable, keeps its list, and comes back`() async throws {
-        let bench = Bench()
-        bench.backend.change { $0.volumes = ["a": ScriptedBackend.volume("a", 10)] }
-        let pool = try await bench.startedPool()
-        bench.backend.change { $0.startError = StorageError(.unavailable, "still gone") }
-        bench.backend.tell(.lost("the directory was removed"))
-        while pool.snapshot.state != .unavailable { await Task.yield() }
-        #expect(pool.snapshot.stateReason == "the directory was removed" && pool.volumes.count == 1)
-        await expect(.unavailable) { _ = try await pool.deleteVolume("a", key: nil, by: 0) }
-        bench.backend.change { $0.startError = nil }
-        while pool.snapshot.state != .active {
-            bench.time.advance(.seconds(10))
-            await Task.yield()
-        }
-        #expect(pool.snapshot.stateReason.isEmpty)
-    }
-
-    @Test func `a pool that is to be active waits for its storage, and is there as soon as that is`() async throws {
-        let bench = Bench()
-        let pool = try await bench.definedPool()
-        bench.backend.change { $0.startError = StorageError(.unavailable, "no such disk") }
-        let job = try #require(try await pool.start(by: 0, persistently: true))
-        job.release()
-        #expect(await job.wait().error?.code == .unavailable)
-        #expect(pool.snapshot.state == .waiting && pool.snapshot.stateReason == "no such disk")
-        await expect(.unavailable) { _ = try await pool.createVolume(VolumeRequest(name: "a", capacity: 5), by: 0) }
-        while !bench.backend.hint() { await Task.yield() }
-        bench.backend.change { $0.startError = nil }
-        // No time passes: it is the hint that brings it back.
-        while pool.snapshot.state != .active {
-            _ = bench.backend.hint()
-            await Task.yield()
-        }
-    }
-
-    @Test func `what an administrator took away is not brought back unasked`() async throws {
-        let bench = Bench()
-        let pool = try await bench.startedPool()
-        let starts = bench.backend.script.withLock { $0.starts }
-        bench.backend.change { $0.mayReturn = false }
-        bench.backend.tell(.lost("it was unmounted"))
-        while pool.snapshot.state != .unavailable { await Task.yield() }
-        while !bench.backend.hint() { await Task.yield() }
-        for _ in 0..<200 {
-            bench.time.advance(.seconds(10))
-            _ = bench.backend.hint()
-            await Task.yield()
-        }
-        #expect(pool.snapshot.state == .unavailable && bench.backend.script.withLock { $0.starts } == starts)
-        try await bench.finish(try await pool.refresh(by: 0))
-        #expect(pool.snapshot.state == .active, "asked for, it is")
-    }
-
     // MARK: - Volumes
 
     @Test func `one volume is worked on by one at a time`() async throws {

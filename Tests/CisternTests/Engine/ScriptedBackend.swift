@@ -23,6 +23,7 @@ final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRena
         var mayReturn = true
         var hints: AsyncStream<Void>.Continuation?
         var starts = 0
+        var isStarted = false
         var scans = 0
         var largest = 0
         var working = 0
@@ -74,9 +75,11 @@ final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRena
             return (script.startError, script.identity)
         }
         if let error { throw error }
+        await waitIfHeld("start")
+        change { $0.isStarted = true }
         return identity
     }
-    func stop(_ progress: Progress) async throws(StorageError) {}
+    func stop(_ progress: Progress) async throws(StorageError) { change { $0.isStarted = false } }
     func scan(_ known: [String: Volume]) async throws(StorageError) -> Contents {
         await waitIfHeld("scan")
         let (error, volumes, skipped) = script.withLock { script in
