@@ -199,6 +199,16 @@ static inline int linux_filesystem_uuid(int descriptor, unsigned char uuid[16]) 
     return -1;
 }
 
+/// Has what is written to a file from now on, or to those made in a directory, copied on write or not: the attribute FS_NOCOW_FL, `C` of
+/// chattr(1). EOPNOTSUPP or ENOTTY where the file system has no such attribute.
+static inline int linux_set_copy_on_write(int descriptor, int on) {
+    unsigned flags = 0;
+    const unsigned never = 0x00800000;  // linux/fs.h
+    if (ioctl(descriptor, _IOR('f', 1, long), &flags) < 0) return -1;
+    unsigned wanted = on ? flags & ~never : flags | never;
+    return wanted == flags ? 0 : ioctl(descriptor, _IOW('f', 2, long), &wanted);
+}
+
 // MARK: Who else has it
 
 /// A lease: F_RDLCK succeeds if nobody has the file open for writing, F_WRLCK if nobody else has it open at all. Whoever opens

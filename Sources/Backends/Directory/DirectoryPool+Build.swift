@@ -5,19 +5,13 @@ import Glibc
 extension DirectoryPool: Buildable {
     private static let defaultMode: UInt32 = 0o711
 
-    /// Makes the directory and the ones above it. A directory that is there is taken as it is, but for the mode and owner that
-    /// the definition names: a directory is nothing that `overwrite` could be about.
+    /// Makes the directory and the ones above it. A directory that is there is taken as it is, but for mode, owner and
+    /// copying on write, if the definition names them: a directory is nothing that `overwrite` could be about.
     public func build(overwrite: Bool, _ progress: Progress) async throws(StorageError) {
         if let ground { return try await build(ground, overwrite, progress) }
-        if definition.settings["features.cow"] != nil {
-            throw StorageError(
-                .notSupported,
-                "Whether the directory of pool \(definition.name) copies on write cannot be set in this version; leave features.cow out, or make the directory yourself."
-            )
-        }
         try await blocking.run(self.action("build", nil)) { [self] in
             let made = try Directory.make(targetPath, mode: 0o700)
-            do throws(Errno) { try setAttributes(isNew: made.last == targetPath) } catch {
+            do { try setAttributes(isNew: made.last == targetPath) } catch {
                 for path in made.reversed() { rmdir(path) }
                 throw error
             }
@@ -26,7 +20,9 @@ extension DirectoryPool: Buildable {
 
     private func build(_ ground: any Ground, _ overwrite: Bool, _ progress: Progress) async throws(StorageError) {
         try await ground.build(overwrite: overwrite, progress)
-        guard ["target.mode", "target.owner", "target.group"].contains(where: { definition.settings[$0] != nil }) else { return }
+        guard ["target.mode", "target.owner", "target.group", "features.cow"].contains(where: { definition.settings[$0] != nil }) else {
+            return
+        }
         try await ground.mount(progress)
         do throws(StorageError) {
             try await blocking.run(self.action("build", nil)) { [self] in try setAttributes(isNew: false) }
@@ -37,7 +33,7 @@ extension DirectoryPool: Buildable {
         try await ground.unmount(lazy: false, progress)
     }
 
-    private func setAttributes(isNew: Bool) throws(Errno) {
+    private func setAttributes(isNew: Bool) throws {
         let directory: Directory
         do throws(Errno) { directory = try Directory.open(targetPath) } catch {
             // The caller would read "unavailable" out of it, but nothing is wrong with the storage.
@@ -47,6 +43,9 @@ extension DirectoryPool: Buildable {
         let group = definition.uint32("target.group")
         let mode = definition.uint32("target.mode") ?? (isNew ? Self.defaultMode : nil)
         try directory.setAttributes(mode: mode, owner: owner, group: group)
+        if case .bool(let on)? = definition.settings["features.cow"] {
+            try setCopyOnWrite(on, of: directory, "Pool \(definition.name)", asked: "features.cow")
+        }
         try directory.sync()
         try syncParent()
     }

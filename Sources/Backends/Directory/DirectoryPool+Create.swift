@@ -67,7 +67,7 @@ extension DirectoryPool: VolumeCreating {
         let made = try await blocking.run(action) { [self] () throws -> (Draft, Volume, isDurable: Bool)? in
             let place = try openPlace()
             guard let file = try makeNameless(in: place) else { return nil }
-            try file.setSize(request.capacity)
+            try prepare(file, request)
             let draft = Draft(place: place, file: file, status: try file.status(), temporaryName: nil)
             drafts.noteNameless(draft.status)
             let volume = try name(draft, request)
@@ -93,7 +93,7 @@ extension DirectoryPool: VolumeCreating {
             try requireAbsent(request.name, in: place)
             try requireSpace(bytesToTake(request), for: request.name, in: place)
             let file = try makeNameless(in: place)
-            if request.format == "raw" { try file?.setSize(request.capacity) }
+            if let file { try prepare(file, request) }
             let draft = try file.map { Draft(place: place, file: $0, status: try $0.status(), temporaryName: nil) }
             if let draft { drafts.noteNameless(draft.status) }
             return (place, draft)
@@ -109,9 +109,7 @@ extension DirectoryPool: VolumeCreating {
             return Draft(place: place, file: file, status: try file.status(), temporaryName: temporary)
         }
         do throws(StorageError) {
-            if request.format == "raw" {
-                try await blocking.run(self.action("create", request.name)) { try draft.file.setSize(request.capacity) }
-            }
+            try await blocking.run(self.action("create", request.name)) { [self] in try prepare(draft.file, request) }
         } catch {
             await discard(draft)
             throw error
@@ -125,6 +123,21 @@ extension DirectoryPool: VolumeCreating {
             guard [EOPNOTSUPP, EISDIR, EINVAL, ENOENT, ENOSYS].contains(error.code) else { throw error }
             return nil
         }
+    }
+
+    /// Makes a new, empty file one that the request can be written to.
+    private func prepare(_ file: File, _ request: VolumeRequest) throws {
+        if request.noCopyOnWrite { try setCopyOnWrite(false, of: file, "Volume \(request.name)", asked: "nocow") }
+        if request.format == "raw" { try file.setSize(request.capacity) }
+    }
+
+    /// Where nothing is ever copied on write there is nothing to do to keep it so, and no way to have it otherwise.
+    func setCopyOnWrite(_ on: Bool, of file: Descriptor, _ what: String, asked: String) throws {
+        let canCopy = FilesystemKind(try file.space()).copiesOnWrite
+        if try canCopy ? file.setCopyOnWrite(on) || on : !on { return }
+        throw StorageError(
+            .notSupported,
+            "\(what) is on a file system that \(canCopy ? "always" : "never") copies on write, at \(targetPath); leave \(asked) out.")
     }
 
     private func requireAbsent(_ name: String, in place: Place) throws {

@@ -14,10 +14,6 @@ extension DirectoryPool {
     private static let secret = "passphrase"
 
     public func check(_ request: VolumeRequest) throws(StorageError) {
-        if request.noCopyOnWrite {
-            throw StorageError(
-                .notSupported, "Volume \(request.name) cannot be kept from being copied on write in this version; leave nocow out.")
-        }
         guard request.format != "raw" else {
             if request.layout != ImageLayout() || request.backing != nil || request.passphrase != nil {
                 throw StorageError(

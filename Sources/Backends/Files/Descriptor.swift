@@ -39,6 +39,17 @@ class Descriptor: @unchecked Sendable {
         if let mode { _ = try checked(fchmod(raw, mode)) }
     }
 
+    /// Has what is written to the file from now on, which must be empty, or to those made in the directory, copied on write or not.
+    ///
+    /// - Returns: false if the file system leaves one no choice.
+    final func setCopyOnWrite(_ on: Bool) throws(Errno) -> Bool {
+        do throws(Errno) { _ = try checked(linux_set_copy_on_write(raw, on ? 1 : 0)) } catch {
+            guard [EOPNOTSUPP, ENOTTY, EINVAL, ENOSYS].contains(error.code) else { throw error }
+            return false
+        }
+        return true
+    }
+
     /// Data and attributes are on the medium when this returns.
     final func sync() throws(Errno) { _ = try checked(fsync(raw)) }
 

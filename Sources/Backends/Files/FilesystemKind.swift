@@ -35,6 +35,9 @@ struct FilesystemKind: Sendable, Hashable {
     /// Whether `f_fsid` is made out of the file system's UUID.
     var derivesIdentityFromUUID: Bool { [Self.ext, Self.btrfs].contains(magic) }
 
+    /// Whether what is written goes to another place than what it replaces, always: ZFS, bcachefs, and Btrfs unless told not to.
+    var copiesOnWrite: Bool { [Self.btrfs, 0x2FC1_2FC1, 0xCA45_1A4E].contains(magic) }
+
     /// Whether its UUID is a new one with every mount.
     var isInMemory: Bool { magic == Self.tmpfs }
 }

@@ -62,7 +62,8 @@ extension Pool {
         let result = await outcome { [self] () async throws(StorageError) in
             try await inTurn { () async throws(StorageError) in try await creating.create(request, Progress.ignored()) }
         }
-        await settle(request.name, result)
+        settle(request.name, result)
+        spaceChanged()
         await releaseBacking(of: request)
         _ = try result.get()
         return nil
@@ -77,6 +78,7 @@ extension Pool {
                 [self] (progress) async throws(StorageError) in
                 let result = await outcome { () async throws(StorageError) in try await creating.create(request, progress) }
                 await settle(request.name, result)
+                await measure()
                 await releaseBacking(of: request)
                 _ = try result.get()
             }
@@ -259,7 +261,7 @@ extension Pool {
     }
 
     /// Publishes how work on a volume ended, and gives the volume free.
-    private func settle(_ name: String, _ result: Result<Volume, StorageError>) async {
+    private func settle(_ name: String, _ result: Result<Volume, StorageError>) {
         switch result {
         case .success(let volume): apply([name: .volume(volume)])
         case .failure:
@@ -267,13 +269,11 @@ extension Pool {
             unseen.insert(name)
         }
         unclaim(name)
-        spaceWasRead()
     }
 
-    private func removed(_ name: String) async {
+    private func removed(_ name: String) {
         apply([name: .absent])
         unclaim(name)
-        spaceWasRead()
     }
 
     private func perform(
@@ -282,11 +282,17 @@ extension Pool {
     ) async throws(StorageError) -> Job? {
         guard asJob else {
             try await work(Progress.ignored())
+            spaceChanged()
             return nil
         }
         do throws(StorageError) {
             let objects: [ObjectReference] = [.volume(pool: self.name, name: name), .pool(self.name)]
-            return try await context.jobs.start(operation, on: objects, by: uid, durable: true, work)
+            return try await context.jobs.start(operation, on: objects, by: uid, durable: true) {
+                [self] (progress) async throws(StorageError) in
+                let result = await outcome { () async throws(StorageError) in try await work(progress) }
+                await measure()
+                try result.get()
+            }
         } catch {
             unclaim(name)
             throw error

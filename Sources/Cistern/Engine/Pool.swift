@@ -249,6 +249,12 @@ public actor Pool {
         if due { Task { await measure() } }
     }
 
+    /// Notes that there is more or less space than before: whoever reads it next has it measured.
+    func spaceChanged() {
+        spaceWasRead()
+        spaceFreshUntil.withLock { $0 = .now }
+    }
+
     /// Measures and publishes the pool's sizes, if the pool is active and can tell.
     func measure() async {
         guard snapshot.state.isActive, let measuring = backend as? any SpaceMeasuring, let space = try? await measuring.measure() else {

@@ -218,6 +218,18 @@ import Testing
         try await bench.finish(long)
     }
 
+    @Test func `what a job took is no longer available when it has ended`() async throws {
+        let bench = Bench()
+        let pool = try await bench.startedPool()
+        bench.backend.change { $0.space.available = 800 }
+        try await bench.finish(try await bench.allocate("a", in: pool))
+        #expect(pool.snapshot.space.available == 800)
+        bench.backend.change { $0.space.available = 700 }
+        #expect(try await pool.createVolume(VolumeRequest(name: "sparse", capacity: 5), by: 0) == nil)
+        pool.spaceWasRead()
+        while pool.snapshot.space.available != 700 { await Task.yield() }
+    }
+
     @Test func `sixteen allocations, refreshes and deletes at once all succeed`() async throws {
         let bench = Bench()
         bench.backend.change { script in

@@ -22,6 +22,7 @@ final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRena
         var changes: AsyncStream<Change>.Continuation?
         var mayReturn = true
         var hints: AsyncStream<Void>.Continuation?
+        var space = Space(capacity: 1000, allocation: 100, available: 900)
         var starts = 0
         var isStarted = false
         var scans = 0
@@ -82,12 +83,12 @@ final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRena
     func stop(_ progress: Progress) async throws(StorageError) { change { $0.isStarted = false } }
     func scan(_ known: [String: Volume]) async throws(StorageError) -> Contents {
         await waitIfHeld("scan")
-        let (error, volumes, skipped) = script.withLock { script in
+        let (error, volumes, skipped, space) = script.withLock { script in
             script.scans += 1
-            return (script.scanError, script.volumes, script.skipped)
+            return (script.scanError, script.volumes, script.skipped, script.space)
         }
         if let error { throw error }
-        return Contents(volumes: volumes, skipped: skipped, space: Space(capacity: 1000, allocation: 100, available: 900))
+        return Contents(volumes: volumes, skipped: skipped, space: space)
     }
 
     func movesData(_ request: VolumeRequest) -> Bool { request.allocation != .sparse }
@@ -131,7 +132,7 @@ final class ScriptedBackend: Backend, VolumeCreating, VolumeResizing, VolumeRena
         await waitIfHeld("look")
         return seen
     }
-    func measure() async throws(StorageError) -> Space { Space(capacity: 1000, allocation: 100, available: 900) }
+    func measure() async throws(StorageError) -> Space { script.withLock { $0.space } }
     func watch() async throws(StorageError) -> (kind: WatchKind, changes: AsyncStream<Change>) {
         let (stream, continuation) = AsyncStream.makeStream(of: Change.self)
         change { $0.changes = continuation }
