@@ -105,10 +105,10 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
     ) throws {
         if entry.name.hasPrefix(reservedPrefix) { return }
         if !entry.isText { return batch.skip(entry, "its name is not UTF-8") }
-        if let clause = entry.typeClause { return batch.skip(entry, clause) }
+        if let clause = entry.typeClause { return skip(entry, clause, into: &batch) }
         do throws(Errno) {
             let status = try place.directory.status(of: entry.name)
-            if let reason = status.refusal { return batch.skip(entry, reason) }
+            if let reason = status.refusal { return skip(entry, reason, into: &batch) }
             // What is known costs this one system call.
             if status.links == 1, before.isUnchanged(entry.name, Stamp(status)) { return batch.addUnchanged(entry.name) }
             if let reason = Self.refusal(of: entry.name) { return batch.skip(entry, reason) }
@@ -123,6 +123,14 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
             }
         }
     }
+
+    /// Notes that an entry is no volume, unless a file system came with it.
+    private func skip(_ entry: DirectoryEntry, _ reason: String, into batch: inout Batch) {
+        if ground == nil || entry.name != Self.fileSystemsOwn { batch.skip(entry, reason) }
+    }
+
+    /// The directory that ext4 is made with, for what fsck(8) finds.
+    static let fileSystemsOwn = "lost+found"
 
     /// Larger than any file whose data lies where no blocks are counted.
     private static let inlineLimit: UInt64 = 65536

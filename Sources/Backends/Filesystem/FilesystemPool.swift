@@ -67,7 +67,10 @@ struct FilesystemPool: Ground {
         arguments += ["-o", (Self.defaultOptions + options).joined(separator: ","), "--", devicePath, targetPath]
         try await Tool(program: "mount", package: "mount").run(
             arguments, for: "mount \(devicePath) for pool \(pool)", failing: .unavailable, deadline: Self.deadline, progress)
-        try await blocking.run("mount pool \(pool)") { try check() }
+        do throws(StorageError) { try await blocking.run("mount pool \(pool)") { try checkMounted() } } catch {
+            try? await unmount(lazy: false, Progress.ignored())
+            throw error
+        }
     }
 
     func unmount(lazy: Bool, _ progress: Progress) async throws(StorageError) {
@@ -83,6 +86,20 @@ struct FilesystemPool: Ground {
                 failing: .busy, deadline: Self.deadline, progress)
         }
         state.withLock { $0 = State() }
+    }
+
+    /// On the lane: refuses what was mounted unless the whole machine sees it. A service that is kept from that has a name space of its own,
+    /// where nobody but it would find the volumes.
+    private func checkMounted() throws {
+        try check()
+        // Where process 1 may not be looked at, nobody can tell.
+        guard let text = KernelText.read("/proc/1/mountinfo"), let own = try entry() else { return }
+        let seen = MountTable(text).entry(at: own.point)
+        guard seen?.device != own.device else { return }
+        throw StorageError(
+            .unavailable,
+            "What is mounted for pool \(pool) would be seen by nobody but the service: it runs with mounts of its own; take PrivateMounts=, PrivateTmp=, ProtectSystem= and the like out of its unit."
+        )
     }
 
     /// On the lane: refuses to take the directory for the pool's if it is only the place where the file system would be mounted.

@@ -2,7 +2,7 @@
 
 /// Can lay down and remove the pool itself.
 public protocol Buildable: Backend {
-    /// Makes the pool's storage; succeeds if it is there already.
+    /// Makes the pool's storage; succeeds if it is there already, unless making it again would cost what is in it.
     ///
     /// - Parameter overwrite: what is there may be lost.
     /// - Throws: `signatureFound` if something is there and `overwrite` is false.

@@ -96,7 +96,7 @@ let creationChecks: [Check] = [
         let midway = Recorder(stop: .atFirstBytes)
         let clock = ContinuousClock.now
         await findings.expectError(.cancelled, of: "a creation that was cancelled in the middle") {
-            _ = try await backend.create(VolumeRequest(name: "c", capacity: 256 << 20, allocation: .full), midway.progress)
+            _ = try await backend.create(VolumeRequest(name: "c", capacity: 128 << 20, allocation: .full), midway.progress)
         }
         await findings.expect(ContinuousClock.now - clock < .seconds(5), "a cancelled creation goes on for seconds")
         let contents = try await backend.scan([:])

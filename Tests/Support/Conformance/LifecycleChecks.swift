@@ -53,7 +53,9 @@ let lifecycleChecks: [Check] = [
         try await buildable.delete(.ignored())
         await findings.expectError(.unavailable, of: "starting a deleted pool") { _ = try await backend.start(.ignored()) }
         try await buildable.build(overwrite: false, .ignored())
-        try await buildable.build(overwrite: false, .ignored())
+        do { try await buildable.build(overwrite: false, .ignored()) } catch let error as StorageError {
+            await findings.expect(error.code == .signatureFound, "building it again fails with \(error.code.rawValue): \(error.message)")
+        }
         _ = try await backend.start(.ignored())
         await findings.expect(try await backend.names().isEmpty, "a pool that was built anew is not empty")
     },
