@@ -60,7 +60,7 @@ let package = Package(
         tests("CisternTests", ["Cistern", "XML", "Backends", "EventLoop", "TestSupport"]),
         tests("BackendTests", ["Backends", "Cistern", "EventLoop", "Images", "TestSupport", "Udev", "XML"]),
         tests("ServiceTests", ["Service", "Cistern", "Backends", "Bus", "EventLoop", "CLinux", "TestSupport", "XML"]),
-        tests("LabTests", ["Backends", "Bus", "Cistern", "EventLoop", "Udev"]),
+        tests("LabTests", ["Backends", "Bus", "Cistern", "EventLoop", "TestSupport", "Udev"]),
         tests("ArchitectureTests", []),
     ]
 )

@@ -12,9 +12,17 @@ import Testing
     private static let directories = ["/etc/cistern", "/var/lib/cistern", "/run/cistern"]
     private static let lastWords = Locked("")
 
+    private struct Process {
+        let pid: Int32
+        let running: Task<ChildResult, any Error>
+    }
+
     let client: Connection
-    private var pid: Int32
-    private var ended: Task<ChildResult, any Error>
+    /// nil if somebody else runs it.
+    private var process: Process?
+
+    /// One that is run by somebody else, through a client of its own.
+    init(of client: Connection) { self.client = client }
 
     /// Runs a test with a service of its own, and nothing defined.
     ///
@@ -28,7 +36,7 @@ import Testing
         let daemon = try await start()
         let alarm = try Loop.shared.timer(after: limit) {
             Issue.record("a test still waits after \(limit)")
-            kill(daemon.pid, SIGKILL)
+            if let process = daemon.process { kill(process.pid, SIGKILL) }
             daemon.client.close()
         }
         defer { alarm.cancel() }
@@ -46,11 +54,12 @@ import Testing
     private static func start() async throws -> Daemon {
         let client = try Connection.open(.system, description: "test")
         try await allow(client)
-        let (pid, running) = try await launch()
-        return Daemon(client, pid, running)
+        let daemon = Daemon(of: client)
+        daemon.process = try await launch()
+        return daemon
     }
 
-    private static func launch() async throws -> (pid: Int32, running: Task<ChildResult, any Error>) {
+    private static func launch() async throws -> Process {
         let (pids, found) = AsyncStream.makeStream(of: Int32.self)
         let running = Task {
             defer { found.finish() }
@@ -66,15 +75,20 @@ import Testing
             _ = try? await running.value
             throw Guest.Failure("cisternd did not come up: \(lastWords.withLock { $0 })")
         }
-        return (pid, running)
+        return Process(pid: pid, running: running)
     }
 
     /// Ends the service, does something, and starts it again; the machine stays as it is.
     func restart(_ meanwhile: () async throws -> Void) async throws {
-        kill(pid, SIGTERM)
-        _ = try await ended.value
+        _ = try await terminate()
         try await meanwhile()
-        (pid, ended) = try await Self.launch()
+        process = try await Self.launch()
+    }
+
+    private func terminate() async throws -> ChildResult {
+        guard let process else { throw Guest.Failure("this test does not run the service") }
+        kill(process.pid, SIGTERM)
+        return try await process.running.value
     }
 
     /// Returns when a pool has this state; the reason for it.
@@ -103,15 +117,8 @@ import Testing
         URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent().path + "/" + name
     }
 
-    private init(_ client: Connection, _ pid: Int32, _ ended: Task<ChildResult, any Error>) {
-        self.client = client
-        self.pid = pid
-        self.ended = ended
-    }
-
     private func end() async throws {
-        kill(pid, SIGTERM)
-        let result = try await ended.value
+        let result = try await terminate()
         client.close()
         #expect(result.succeeded, "cisternd ended with status \(result.status), signal \(result.signal): \(result.complaint.suffix(1000))")
         for directory in Self.directories { try await Guest.run("rm", "-rf", directory) }

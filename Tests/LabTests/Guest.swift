@@ -17,12 +17,16 @@ enum Guest {
     /// Runs a program to its end and answers what it printed, without the newline at its end.
     ///
     /// - Throws: ``Failure`` with what it complained about, unless it exits with status 0.
-    @discardableResult static func run(_ program: String, _ arguments: String...) async throws -> String {
-        try await run(program, arguments)
+    @discardableResult static func run(
+        _ program: String, _ arguments: String..., deadline: Duration = .seconds(60)
+    ) async throws -> String {
+        try await run(program, arguments, deadline: deadline)
     }
 
-    @discardableResult static func run(_ program: String, _ arguments: [String]) async throws -> String {
-        let result = try await Child.run(program, arguments, deadline: .seconds(60))
+    @discardableResult static func run(
+        _ program: String, _ arguments: [String], deadline: Duration = .seconds(60)
+    ) async throws -> String {
+        let result = try await Child.run(program, arguments, deadline: deadline)
         guard result.succeeded else { throw Failure("\(program) \(arguments) ended with \(result.status): \(result.complaint)") }
         return String(result.text.prefix { _ in true }.reversed().drop { $0 == "\n" }.reversed())
     }

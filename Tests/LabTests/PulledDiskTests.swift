@@ -19,9 +19,12 @@ import Testing
                     let (_, job) = try await daemon.create(pool, "v", 200 << 20, ["allocation": .string("full")])
                     try await self.wait(for: job, daemon) { ($0["BytesDone"]?.unsigned ?? 0) > 10 << 20 }
 
-                    async let slowest = self.slowestAnswer(daemon, bystander, until: job)
+                    async let waits = self.waits(daemon, bystander, until: job)
                     try await disk.pull()
-                    #expect(try await slowest < .seconds(1))
+                    let (ours, floor) = try await waits
+                    // What the bus itself made a caller wait for is the machine's doing.
+                    #expect(ours.percentile(99) < floor.percentile(99) + .milliseconds(100))
+                    #expect(ours.percentile(100) < floor.percentile(100) + .seconds(1))
 
                     let ended = try await daemon.properties(job, "Job")
                     #expect(ended["State"]?.text == "failed")
@@ -42,14 +45,28 @@ import Testing
         for await signal in signals where isEnough(signal.body[1].dictionary ?? [:]) { return }
     }
 
-    /// Asks for the properties of a pool again and again until a job has ended, and answers how long the longest wait for them was.
-    @LoopActor private func slowestAnswer(_ daemon: Daemon, _ pool: ObjectPath, until job: ObjectPath) async throws -> Duration {
-        var slowest = Duration.zero
+    /// Asks for the properties of a pool again and again until a job has ended, and each time the bus for something, too; how long each
+    /// answer took.
+    @LoopActor private func waits(_ daemon: Daemon, _ pool: ObjectPath, until job: ObjectPath) async throws -> (
+        ours: [Duration], floor: [Duration]
+    ) {
+        var ours: [Duration] = [], floor: [Duration] = []
+        let bus = "org.freedesktop.DBus"
         while ["queued", "running"].contains(try await daemon.properties(job, "Job")["State"]?.text) {
-            let began = ContinuousClock.now
+            var began = ContinuousClock.now
             _ = try await daemon.properties(pool, "Pool")
-            slowest = max(slowest, .now - began)
+            ours.append(.now - began)
+            began = .now
+            _ = try await daemon.client.call(bus, "/org/freedesktop/DBus", bus, "GetId", returning: String.self)
+            floor.append(.now - began)
         }
-        return slowest
+        return (ours, floor)
+    }
+}
+
+extension [Duration] {
+    /// What so many of a hundred are not longer than.
+    fileprivate func percentile(_ percent: Int) -> Duration {
+        isEmpty ? .zero : sorted()[Swift.max(0, (count * percent + 99) / 100 - 1)]
     }
 }
