@@ -25,6 +25,8 @@ unitdir = $(PREFIX)/lib/systemd/system
 interfacedir = $(datadir)/dbus-1/interfaces
 policydir = $(datadir)/dbus-1/system.d
 activationdir = $(datadir)/dbus-1/system-services
+actiondir = $(datadir)/polkit-1/actions
+exampledir = $(datadir)/doc/cistern/examples
 # Where each shell looks for what it can complete.
 bashdir = $(datadir)/bash-completion/completions
 zshdir = $(datadir)/zsh/site-functions
@@ -107,6 +109,9 @@ install:
 	install -d $(DESTDIR)$(interfacedir) $(DESTDIR)$(policydir) $(DESTDIR)$(activationdir) $(DESTDIR)$(unitdir)
 	install -m 0644 dbus/org.cistern1.*.xml $(DESTDIR)$(interfacedir)
 	install -m 0644 dbus/org.cistern1.conf $(DESTDIR)$(policydir)
+	install -D -m 0644 polkit/org.cistern1.policy $(DESTDIR)$(actiondir)/org.cistern1.policy
+	install -d $(DESTDIR)$(exampledir)
+	install -m 0644 polkit/*.rules.example $(DESTDIR)$(exampledir)
 	sed 's|@sbindir@|$(sbindir)|' dbus/org.cistern1.service.in > $(DESTDIR)$(activationdir)/org.cistern1.service
 	sed 's|@sbindir@|$(sbindir)|' systemd/cisternd.service.in > $(DESTDIR)$(unitdir)/cisternd.service
 	for page in $(pages); do install -D -m 0644 man/$${page#*/} $(DESTDIR)$(mandir)/$$page; done
@@ -121,6 +126,7 @@ uninstall:
 	rm -f $(DESTDIR)$(sbindir)/cisternd $(DESTDIR)$(bindir)/cisternctl
 	rm -f $(addprefix $(DESTDIR)$(interfacedir)/,$(notdir $(wildcard dbus/org.cistern1.*.xml)))
 	rm -f $(DESTDIR)$(policydir)/org.cistern1.conf $(DESTDIR)$(activationdir)/org.cistern1.service
+	rm -f $(DESTDIR)$(actiondir)/org.cistern1.policy $(addprefix $(DESTDIR)$(exampledir)/,$(notdir $(wildcard polkit/*.rules.example)))
 	rm -f $(DESTDIR)$(bashdir)/cisternctl $(DESTDIR)$(zshdir)/_cisternctl $(DESTDIR)$(fishdir)/cisternctl.fish
 	rm -f $(DESTDIR)$(unitdir)/cisternd.service $(addprefix $(DESTDIR)$(mandir)/,$(pages))
 

@@ -12,6 +12,8 @@ public final class Call {
     private let connection: Connection
     private var answered = false
     private var afterwards: [@LoopActor () -> Void] = []
+    /// Whether what was asked for goes on after the reply; for those who tell of how calls have ended.
+    public var isLeftToJob = false
     /// How much was read from and written to the messages, to tell when memory is worth giving back.
     var bytes = 0
 
@@ -33,6 +35,16 @@ public final class Call {
 
     /// The user who calls, as the bus knows it.
     public func uid() async throws(BusError) -> UInt32 { try await connection.user(of: sender) }
+
+    /// The first argument, if it is a string; for who must decide about the call before it is done.
+    public var firstText: String? {
+        sd_bus_message_rewind(message.raw, 1)
+        var text: UnsafePointer<CChar>?
+        guard message.signature.utf8.first == UInt8(ascii: "s"),
+            sd_bus_message_read_basic(message.raw, CChar(UInt8(ascii: "s")), &text) > 0
+        else { return nil }
+        return text.map { String(cString: $0) }
+    }
 
     /// Runs `body` right after the reply, or the error, has been queued; at once if it has been already.
     public func afterReply(_ body: @escaping @LoopActor () -> Void) {

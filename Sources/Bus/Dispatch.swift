@@ -76,11 +76,15 @@ extension ObjectServer {
     func start(_ call: Call, _ access: Access, _ box: Box, _ prepared: PreparedCall, output: String) {
         Task.immediate(executorPreference: Loop.shared) { @LoopActor in
             await Call.$current.withValue(call) {
+                var failure: BusError?
                 do {
                     try await self.perform(call, access, box, prepared, output)
                 } catch {
-                    call.fail(error as? BusError ?? self.describe(error))
+                    let error = error as? BusError ?? self.describe(error)
+                    call.fail(error)
+                    failure = error
                 }
+                if access != .everyone { self.ended(call, box.anyObject, failure) }
             }
         }
     }

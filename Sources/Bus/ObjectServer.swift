@@ -9,12 +9,16 @@ public final class ObjectServer {
     /// Throws unless the caller may do the action to the object.
     public typealias Authorize = @LoopActor (Call, String, any Sendable) async throws -> Void
 
+    /// Told how a call has ended that not everybody may make; the error is nil if it succeeded.
+    public typealias Ended = @LoopActor (Call, any Sendable, BusError?) -> Void
+
     /// Past this size GetManagedObjects is refused. A bus takes 32 MiB, and disconnects who sends more.
     nonisolated static let listingLimit = 24 << 20
 
     let connection: Connection
     let tree = ObjectTree()
     let authorize: Authorize
+    let ended: Ended
     let describe: @LoopActor (any Error) -> BusError
     /// Told when a signal could not be sent, which is not the fault of anybody who could be told otherwise.
     public var onSignalFailure: (@LoopActor (BusError) -> Void)?
@@ -22,11 +26,12 @@ public final class ObjectServer {
 
     /// `describe` maps what a handler throws, unless that is a `BusError` already.
     public init(
-        _ connection: Connection, authorize: @escaping Authorize,
+        _ connection: Connection, authorize: @escaping Authorize, ended: @escaping Ended = { _, _, _ in },
         describe: @escaping @LoopActor (any Error) -> BusError = { .failed("\($0)") }
     ) {
         self.connection = connection
         self.authorize = authorize
+        self.ended = ended
         self.describe = describe
         connection.handler = { [weak self] message in self?.dispatch(message) ?? 0 }
     }

@@ -82,12 +82,13 @@ final class SignalStream {
 extension Connection {
     /// The signals that fit all criteria given, from the moment this returns. The bus stops sending them when the stream is dropped.
     public func signals(
-        sender: String? = nil, path: ObjectPath? = nil, pathNamespace: ObjectPath? = nil, interface: String? = nil, member: String? = nil
+        sender: String? = nil, path: ObjectPath? = nil, pathNamespace: ObjectPath? = nil, interface: String? = nil, member: String? = nil,
+        firstArgument: String? = nil
     ) async throws(BusError) -> AsyncStream<ReceivedSignal> {
         var rule = "type='signal'"
         for (key, value) in [
             ("sender", sender), ("path", path?.description), ("path_namespace", pathNamespace?.description), ("interface", interface),
-            ("member", member),
+            ("member", member), ("arg0", firstArgument),
         ] {
             guard let value else { continue }
             guard value.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "'") && $0 != UInt8(ascii: "\\") }) else {

@@ -30,7 +30,8 @@ public import Logging
         secretReader: @escaping @Sendable (UnixDescriptor) async throws -> [UInt8],
         statistics: @escaping @Sendable () -> [String: UInt64] = { [:] }
     ) {
-        let authority = Authority(ownUID: ownUID)
+        let authority = Authority(connection, ownUID: ownUID)
+        let audit = Audit(logger: logger)
         self.engine = engine
         self.connection = connection
         self.authority = authority
@@ -39,7 +40,10 @@ public import Logging
         self.secretReader = secretReader
         server = ObjectServer(
             connection,
-            authorize: { call, action, _ in try await authority.require(action, of: call) },
+            authorize: { call, action, object in try await authority.require(action, of: call, about: object) },
+            ended: { call, object, error in
+                if !call.isLeftToJob { Task { @LoopActor in await audit.record(call, about: object, error) } }
+            },
             describe: { error in
                 switch error {
                 case let error as BusError: error
@@ -47,7 +51,7 @@ public import Logging
                 default: BusError.failed("The service met an error that it has no name for: \(error).")
                 }
             })
-        publisher = Publisher(engine.events, server, logger: logger)
+        publisher = Publisher(engine.events, server, logger: logger, audit: audit)
         publisher.face = self
         server.addManager(at: Paths.pools, hint: "read the pools one by one")
         server.addManager(at: Paths.jobs, hint: "read the jobs one by one")
@@ -80,16 +84,23 @@ public import Logging
 
     // MARK: - For the objects
 
+    /// What is on the bus there; the manager, where it says `/`.
+    func object(at path: ObjectPath) -> (any Sendable)? {
+        server.object(at: path, as: PoolObject.self) ?? server.object(at: path, as: VolumeObject.self)
+            ?? server.object(at: path, as: JobObject.self)
+            ?? server.object(at: path == Paths.none ? Paths.manager : path, as: ManagerObject.self)
+    }
+
     /// Who makes the current call.
     func caller() async throws -> UInt32 {
         guard let call = Call.current else { return authority.ownUID }
         return try await call.uid()
     }
 
-    /// Refuses unless the caller of the current call may.
-    func require(_ action: Action) async throws {
+    /// Refuses unless the caller of the current call may do that to the object.
+    func require(_ action: Action, about object: any Sendable) async throws {
         guard let call = Call.current else { return }
-        try await authority.require(action.id, of: call)
+        try await authority.require(action.id, of: call, about: object)
     }
 
     /// What the caller wrote to the descriptor.
@@ -105,6 +116,7 @@ public import Logging
     func answer(_ job: Job?, _ options: Options) async throws -> ObjectPath {
         await catchUp()
         guard let job else { return Paths.none }
+        Call.current?.isLeftToJob = true
         if options.bool("wait") == true {
             job.release()
             let end = await job.wait()

@@ -43,7 +43,7 @@ extension Interfaces {
     }
 
     func cancel(_ options: Options) async throws {
-        if try await face.caller() != snapshot.uid { try await face.require(.jobCancelOthers) }
+        if try await face.caller() != snapshot.uid { try await face.require(.jobCancelOthers, about: self) }
         try job.cancel()
     }
 

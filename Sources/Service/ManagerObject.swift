@@ -108,14 +108,21 @@ import EventLoop
     }
 
     func checkAuthorization(_ actions: [String], _ object: ObjectPath, _ options: Options) async throws -> [String: String] {
-        let uid = try await face.caller()
+        let target = face.object(at: object)
+        guard let target else { throw StorageError(.notFound, "There is no object \(object); name a pool, a volume, a job or /.") }
+        guard let call = Call.current else { return [:] }
         var answers: [String: String] = [:]
         for action in actions {
-            guard Action.allCases.contains(where: { $0.id == action }) else {
+            guard Action(id: action) != nil else {
                 throw StorageError(
                     .invalidArguments, "There is no action “\(action)”; there are \(Action.allCases.map(\.id).joined(separator: ", ")).")
             }
-            answers[action] = face.authority.allows(uid, action) ? "yes" : "no"
+            answers[action] =
+                switch try await face.authority.foresee(action, of: call, about: target) {
+                case .yes: "yes"
+                case .no, .absent: "no"
+                case .challenge: "challenge"
+                }
         }
         return answers
     }

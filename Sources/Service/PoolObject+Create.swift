@@ -34,7 +34,7 @@ extension PoolObject {
 
     private func create(_ request: VolumeRequest, _ options: Options) async throws -> (ObjectPath, ObjectPath) {
         let uid = try await face.caller()
-        if let owner = request.owner, owner != uid { try await face.require(.volumePermissions) }
+        if let owner = request.owner, owner != uid { try await face.require(.volumePermissions, about: self) }
         let job = try await pool.createVolume(request, by: uid)
         let path = try await face.answer(job, options)
         return (Paths.volume(request.name, in: pool.name), path)
@@ -70,7 +70,7 @@ extension PoolObject {
         guard let object = face.server.object(at: path, as: VolumeObject.self) else {
             throw StorageError(.notFound, "There is no volume \(path) that could be a backing file; see ListVolumes.")
         }
-        try await face.require(.volumeReadData)
+        try await face.require(.volumeReadData, about: object)
         let reference = VolumeReference(pool: object.pool.name, name: object.volume.name)
         return VolumeRequest.Backing(reference, key: object.volume.key, format: options.string("backing-format") ?? "")
     }
@@ -78,8 +78,8 @@ extension PoolObject {
     /// What the XML names by its path: a volume that the caller must be allowed to read. Any other file is for root to name.
     private func backing(_ parsed: ParsedVolume) async throws -> VolumeRequest.Backing? {
         guard let path = parsed.backingPath else { return nil }
-        if let volume = face.engine.volume(at: path) {
-            try await face.require(.volumeReadData)
+        if let volume = face.engine.volume(at: path), let object = face.server.object(at: Paths.volume(volume), as: VolumeObject.self) {
+            try await face.require(.volumeReadData, about: object)
             return VolumeRequest.Backing(volume, format: parsed.backingFormat)
         }
         guard face.authority.isRoot(try await face.caller()) else {

@@ -10,6 +10,7 @@ import Logging
     private let events: EventQueue
     private let server: ObjectServer
     private let logger: Logger
+    private let audit: Audit
     private var pumping = false
     /// Volumes by key.
     private(set) var volumesByKey = PathIndex()
@@ -29,10 +30,11 @@ import Logging
     /// How often volumes have come or gone.
     private var comings: UInt64 = 0
 
-    init(_ events: EventQueue, _ server: ObjectServer, logger: Logger) {
+    init(_ events: EventQueue, _ server: ObjectServer, logger: Logger, audit: Audit) {
         self.events = events
         self.server = server
         self.logger = logger
+        self.audit = audit
     }
 
     func start() {
@@ -190,18 +192,6 @@ import Logging
         } catch {
             logger.error("ignoring that JobFinished of job \(job.id) could not be sent: \(error)")
         }
-        var metadata: Logger.Metadata = ["job": "\(job.id)", "uid": "\(job.uid)", "operation": "\(job.operation.rawValue)"]
-        for object in job.objects {
-            switch object {
-            case .pool(let name): metadata["pool"] = "\(name)"
-            case .volume(let pool, let name): (metadata["pool"], metadata["volume"]) = ("\(pool)", "\(name)")
-            case .job: break
-            }
-        }
-        let about = job.objects.first.map { Paths.object($0).description } ?? ""
-        let reason = error.map { ": \($0.message)" } ?? ""
-        logger.log(
-            level: job.state == .failed ? .warning : .info,
-            "job \(job.id) (\(job.operation.rawValue) on \(about)) \(job.state.rawValue)\(reason)", metadata: metadata)
+        audit.record(job)
     }
 }

@@ -57,8 +57,8 @@ import EventLoop
             throw StorageError(.invalidArguments, "There is no mode “\(mode)” to open volume \(volume.name) in; choose r, w or rw.")
         }
         let (read, write) = (mode.contains("r"), mode.contains("w"))
-        if read { try await face.require(.volumeReadData) }
-        if write { try await face.require(.volumeWriteData) }
+        if read { try await face.require(.volumeReadData, about: self) }
+        if write { try await face.require(.volumeWriteData, about: self) }
         let descriptor = try await pool.openVolume(volume.name, read: read, write: write, key: options.string("key"))
         return UnixDescriptor(adopting: descriptor)
     }

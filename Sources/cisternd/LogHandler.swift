@@ -3,7 +3,7 @@ import EventLoop
 import Glibc
 import Logging
 
-/// Writes to the journal with fields (POOL, VOLUME, JOB, UID), or readable lines to standard error. Safe on any thread.
+/// Writes to the journal with fields (CISTERN_POOL, CISTERN_UID, MESSAGE_ID ...), or readable lines to standard error. Safe on any thread.
 struct JournalHandler: LogHandler {
     /// The level in force for all loggers; LogControl1 changes it.
     static let level = Locked(Logger.Level.info)
@@ -25,13 +25,19 @@ struct JournalHandler: LogHandler {
             var fields = [
                 ("MESSAGE", event.message.description), ("PRIORITY", String(event.level.priority)), ("SYSLOG_IDENTIFIER", "cisternd"),
             ]
-            for (key, value) in all { fields.append(("CISTERN_" + key.uppercased(), value.description)) }
+            for (key, value) in all { fields.append((Self.field(key), value.description)) }
             ServiceManager.journal(fields)
         } else {
+            let all = all.filter { $0.key != Self.messageID }
             let details = all.isEmpty ? "" : "  " + all.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
             Self.write("\(event.level.rawValue): \(event.message)\(details)\n", to: STDERR_FILENO)
         }
     }
+
+    /// Which kind of message it is: for machines, and a field of the journal's own.
+    private static let messageID = "message_id"
+
+    private static func field(_ key: String) -> String { (key == messageID ? "" : "CISTERN_") + key.uppercased() }
 
     /// Writes the text, whole; gives up where nobody reads.
     static func write(_ line: String, to descriptor: Int32) {

@@ -7,8 +7,8 @@ import Testing
 
 /// A cisternd run by root on the system bus of the guest, with the directories it has on any machine, and a client.
 @LoopActor final class Daemon {
-    static let name = "org.cistern1"
-    static let manager: ObjectPath = "/org/cistern1"
+    nonisolated static let name = "org.cistern1"
+    nonisolated static let manager: ObjectPath = "/org/cistern1"
     private static let directories = ["/etc/cistern", "/var/lib/cistern", "/run/cistern"]
     private static let lastWords = Locked("")
 

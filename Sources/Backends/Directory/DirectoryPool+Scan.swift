@@ -126,11 +126,8 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
 
     /// Notes that an entry is no volume, unless a file system came with it.
     private func skip(_ entry: DirectoryEntry, _ reason: String, into batch: inout Batch) {
-        if ground == nil || entry.name != Self.fileSystemsOwn { batch.skip(entry, reason) }
+        if ground == nil || entry.name != FilesystemKind.ownDirectory { batch.skip(entry, reason) }
     }
-
-    /// The directory that ext4 is made with, for what fsck(8) finds.
-    static let fileSystemsOwn = "lost+found"
 
     /// Larger than any file whose data lies where no blocks are counted.
     private static let inlineLimit: UInt64 = 65536

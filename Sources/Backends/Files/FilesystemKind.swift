@@ -12,6 +12,9 @@ struct FilesystemKind: Sendable, Hashable {
     private static let tmpfs: UInt64 = 0x0102_1994
     private static let fuse: UInt64 = 0x6573_5546
 
+    /// The directory that ext4 is made with, for what fsck(8) finds.
+    static let ownDirectory = "lost+found"
+
     /// NFS, SMB, CIFS, Ceph, AFS, 9p, Lustre, GFS2, OCFS2.
     private static let shared: Set<UInt64> = [
         0x6969, 0x517B, 0xFE53_4D42, 0xFF53_4D42, 0x00C3_6400, 0x5346_414F, 0x0102_1997, 0x0BD0_0BD0, 0x0116_1970, 0x7461_636F,

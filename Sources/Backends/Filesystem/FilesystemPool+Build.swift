@@ -62,7 +62,7 @@ extension FilesystemPool {
         do throws(StorageError) {
             count = try await blocking.run(action) {
                 try check()
-                return try Directory.open(targetPath).entries().count { $0.name != DirectoryPool.fileSystemsOwn }
+                return try Directory.open(targetPath).entries().count { $0.name != FilesystemKind.ownDirectory }
             }
         } catch {
             try? await unmount(lazy: false, progress)

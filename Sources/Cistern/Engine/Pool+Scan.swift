@@ -161,7 +161,7 @@ extension Pool {
         }
         for (name, entry) in entries where isTooSoon(name, entry) { entries[name] = nil }
         apply(entries)
-        spaceWasRead()
+        spaceChanged()
     }
 
     /// Whether a volume that others write to has been told to have changed so often that this change must wait.

@@ -94,7 +94,7 @@ public actor Pool {
     /// The attempt under way to reach the pool after it went away. Whoever starts or stops the pool waits for its end.
     var comeback: Task<Result<Void, StorageError>, Never>?
     var spaceMeasured: ContinuousClock.Instant?
-    private nonisolated let spaceFreshUntil = Mutex(ContinuousClock.now)
+    private nonisolated let spaceFreshness = Mutex(Freshness())
     /// When volumes were last looked at because somebody read them.
     nonisolated let lately = Lately()
 
@@ -239,20 +239,30 @@ public actor Pool {
 
     // MARK: - Space
 
-    /// Tells that somebody reads the pool's sizes: what is older than 5 s is measured again. Waits for nothing.
-    public nonisolated func spaceWasRead() {
-        let due = spaceFreshUntil.withLock { until in
-            guard ContinuousClock.now >= until else { return false }
-            until = .now + .seconds(5)
+    /// Tells that somebody reads the pool's sizes: what is older than 5 s, or than the last change, is measured again. Waits for nothing.
+    public nonisolated func spaceWasRead() { measure { $0.isOutdated || $0.isOld } }
+
+    /// Notes that there is more or less space than before. Many changes are not worth a measurement each.
+    func spaceChanged() { measure(if: \.isOld, orNote: true) }
+
+    private nonisolated func measure(if isDue: (Freshness) -> Bool, orNote isOutdated: Bool = false) {
+        let due = spaceFreshness.withLock { freshness in
+            guard isDue(freshness) else {
+                freshness.isOutdated = freshness.isOutdated || isOutdated
+                return false
+            }
+            freshness = Freshness()
             return true
         }
         if due { Task { await measure() } }
     }
 
-    /// Notes that there is more or less space than before: whoever reads it next has it measured.
-    func spaceChanged() {
-        spaceWasRead()
-        spaceFreshUntil.withLock { $0 = .now }
+    /// How true the sizes are that the pool tells.
+    private struct Freshness {
+        private let until = ContinuousClock.now + .seconds(5)
+        var isOutdated = false
+
+        var isOld: Bool { ContinuousClock.now >= until }
     }
 
     /// Measures and publishes the pool's sizes, if the pool is active and can tell.
@@ -265,7 +275,7 @@ public actor Pool {
     }
 
     func publish(_ space: Space) {
-        spaceFreshUntil.withLock { $0 = .now + .seconds(5) }
+        spaceFreshness.withLock { $0 = Freshness() }
         publish { $0.space = space }
     }
 }

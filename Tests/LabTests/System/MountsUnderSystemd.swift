@@ -4,7 +4,7 @@ import EventLoop
 import Testing
 
 /// Mounts are made for the whole machine.
-@Suite(.serialized, .underSystemd) struct MountsUnderSystemd {
+@Suite(.serialized, .underSystemd, .timeLimit(.minutes(2))) struct MountsUnderSystemd {
     @Test func `what the service mounts is mounted for process 1`() async throws {
         try await withDisk { daemon, disk in
             let pool = try await daemon.startedPool(on: disk, "ext4")
