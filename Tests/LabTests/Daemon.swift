@@ -20,6 +20,8 @@ import Testing
     let client: Connection
     /// nil if somebody else runs it.
     private var process: Process?
+    /// The service's; 0 if somebody else runs it.
+    var pid: Int32 { process?.pid ?? 0 }
 
     /// One that is run by somebody else, through a client of its own.
     init(of client: Connection) { self.client = client }
@@ -103,6 +105,19 @@ import Testing
         return now["StateReason"]?.text ?? ""
     }
 
+    /// Waits until the properties of a job, as its signals tell them, are what is wanted.
+    func wait(for job: ObjectPath, _ isEnough: ([String: Variant]) -> Bool) async throws {
+        let signals = try await client.signals(path: job, member: "PropertiesChanged")
+        if isEnough(try await properties(job, "Job")) { return }
+        for await signal in signals where isEnough(signal.body[1].dictionary ?? [:]) { return }
+    }
+
+    /// Waits for the end of a job, however it ends; its properties then.
+    func end(of job: ObjectPath) async throws -> [String: Variant] {
+        _ = try? await call(job, "Job", "Wait", [String: Variant](), returning: [String: Variant].self)
+        return try await properties(job, "Job")
+    }
+
     /// Has the bus let root own the name: by the policy that is installed with the service.
     private static func allow(_ client: Connection) async throws {
         let policy = "/etc/dbus-1/system.d/org.cistern1.conf"
@@ -159,5 +174,13 @@ import Testing
         let (volume, job) = try await call(
             pool, "Pool", "CreateVolume", name, capacity, options, returning: ObjectPath.self, ObjectPath.self)
         return (volume, job)
+    }
+
+    /// The names of a pool's volumes that can be used.
+    func volumes(of pool: ObjectPath) async throws -> Set<String> {
+        let (volumes, _) = try await call(
+            Self.manager, "Manager", "ListVolumes", ["Pool": Variant.path(pool), "State": .string("ready")],
+            ["fields": Variant.strings(["Name"])], returning: [Struct<ObjectPath, [String: Variant]>].self, String.self)
+        return Set(volumes.compactMap { $0.values.1["Name"]?.text })
     }
 }

@@ -58,6 +58,16 @@ import Glibc
     /// From now on each command takes this long, in hundredths of a second, so that a test can come in between. Of all disks.
     func answer(after hundredths: Int) throws { try Guest.write("\(hundredths)", to: Self.driver + "/delay") }
 
+    /// From now on the eight sectors from this one on cannot be read. Of all disks.
+    func lose(sector: UInt64) throws {
+        try Guest.write("\(sector)", to: "/sys/module/scsi_debug/parameters/medium_error_start")
+        try Guest.write("8", to: "/sys/module/scsi_debug/parameters/medium_error_count")
+        try Guest.write("2", to: Self.driver + "/opts")
+    }
+
+    /// Everything can be read again.
+    func loseNothing() throws { try Guest.write("0", to: Self.driver + "/opts") }
+
     /// Has the kernel tell udevd that the disk changed. It did not.
     func change() throws { try Guest.write("change", to: "/sys/block/\(name)/uevent") }
 
@@ -75,6 +85,7 @@ import Glibc
     /// Hosts go in the order they came in, last first.
     private func leave() async throws {
         try answer(after: 0)
+        try loseNothing()
         try Guest.write("-1", to: Self.driver + "/add_host")
         try await Guest.run("udevadm", "wait", "--timeout=20", "--removed", node)
     }
@@ -94,9 +105,13 @@ enum FileSystem: String, CaseIterable, Sendable {
 
     /// Makes this file system on the whole disk and mounts it there for the time of a test, whatever was on the disk.
     @LoopActor func mounted<T: Sendable>(from disk: Disk, at directory: String, _ body: @LoopActor () async throws -> T) async throws -> T {
-        try await Guest.run("mkfs.\(rawValue)", ["-q"] + options + [disk.node])
+        try await mounted(from: disk.node, at: directory, body)
+    }
+
+    @LoopActor func mounted<T: Sendable>(from node: String, at directory: String, _ body: @LoopActor () async throws -> T) async throws -> T {
+        try await Guest.run("mkfs.\(rawValue)", ["-q"] + options + [node])
         mkdir(directory, 0o755)
-        try await Guest.run("mount", disk.node, directory)
+        try await Guest.run("mount", node, directory)
         do {
             let result = try await body()
             try await Guest.run("umount", directory)

@@ -40,8 +40,13 @@ extension Daemon {
 
     /// A pool that has a file system of its own, and is active.
     func startedPool(on disk: Disk, _ format: String) async throws -> ObjectPath {
-        let pool = try await pool(on: disk, format)
-        try await perform(pool, "Pool", "Build")
+        try await startedPool(at: disk.node, format)
+    }
+
+    /// The same on any device, whatever is on it.
+    func startedPool(at device: String, _ format: String) async throws -> ObjectPath {
+        let pool = try await pool(at: device, format)
+        try await perform(pool, "Pool", "Build", ["overwrite": .bool(true)])
         try await perform(pool, "Pool", "Start")
         return pool
     }

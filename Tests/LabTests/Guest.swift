@@ -49,6 +49,23 @@ enum Guest {
         return names.subtracting([".", ".."])
     }
 
+    /// What has been written is on the disk, and is read from there the next time.
+    static func forgetCaches(of directory: String) async throws {
+        try await run("sync", "--file-system", directory)
+        try forget()
+    }
+
+    /// What is not waiting to be written is read from the disk the next time.
+    static func forget() throws { try write("3", to: "/proc/sys/vm/drop_caches") }
+
+    /// How many of a process's workers wait for a disk now.
+    static func blockedWorkers(of pid: Int32) -> Int {
+        entries("/proc/\(pid)/task").count { task in
+            // The name is in brackets, and the state after it.
+            (try? String(contentsOfFile: "/proc/\(pid)/task/\(task)/stat", encoding: .utf8))?.contains("(worker) D ") == true
+        }
+    }
+
     /// Bytes of this process that are in memory.
     static var memory: Int {
         let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []

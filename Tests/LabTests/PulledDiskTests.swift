@@ -17,7 +17,7 @@ import Testing
                     let pool = try await daemon.startedPool("p", at: directory)
                     try disk.answer(after: 5)
                     let (_, job) = try await daemon.create(pool, "v", 200 << 20, ["allocation": .string("full")])
-                    try await self.wait(for: job, daemon) { ($0["BytesDone"]?.unsigned ?? 0) > 10 << 20 }
+                    try await daemon.wait(for: job) { ($0["BytesDone"]?.unsigned ?? 0) > 10 << 20 }
 
                     async let waits = self.waits(daemon, bystander, until: job)
                     try await disk.pull()
@@ -36,13 +36,6 @@ import Testing
                 }
             }
         }
-    }
-
-    /// Waits until the properties of a job, as its signals tell them, are what is wanted.
-    @LoopActor private func wait(for job: ObjectPath, _ daemon: Daemon, _ isEnough: ([String: Variant]) -> Bool) async throws {
-        let signals = try await daemon.client.signals(path: job, member: "PropertiesChanged")
-        if isEnough(try await daemon.properties(job, "Job")) { return }
-        for await signal in signals where isEnough(signal.body[1].dictionary ?? [:]) { return }
     }
 
     /// Asks for the properties of a pool again and again until a job has ended, and each time the bus for something, too; how long each
