@@ -249,6 +249,8 @@ static inline int linux_set_attribute(int descriptor, const char *name, const vo
     return fsetxattr(descriptor, name, value, size, 0);
 }
 
+static inline int linux_remove_attribute(int descriptor, const char *name) { return fremovexattr(descriptor, name); }
+
 // MARK: Space and data
 
 static inline int linux_fallocate(int descriptor, int mode, int64_t offset, int64_t length) {

@@ -51,7 +51,17 @@ class Descriptor: @unchecked Sendable {
     }
 
     /// Data and attributes are on the medium when this returns.
-    final func sync() throws(Errno) { _ = try checked(fsync(raw)) }
+    final func sync() throws(Errno) {
+        _ = try checked(fsync(raw))
+        try requireLiving()
+    }
+
+    /// What was lost when somebody else synced, or the kernel by itself, is no failure of ours to ext4 and xfs: fsync succeeds, because
+    /// there is nothing left to do. But such a file system takes no change any more, not even the removal of what is not there.
+    private func requireLiving() throws(Errno) {
+        guard linux_remove_attribute(raw, "user.cistern.absent") < 0, [EROFS, EIO].contains(errno) else { return }
+        throw Errno.last
+    }
 
     /// How large the file system is, and which it is.
     final func space() throws(Errno) -> FilesystemSpace { try FilesystemSpace(raw) }
