@@ -56,8 +56,8 @@ struct Tool: Sendable {
 
     /// The last line that it wrote to standard error, which has the cause, without its own name and the dot at the end.
     ///
-    /// - Parameter isCause: false for lines that do not tell it.
-    func complaint(of result: ChildResult, where isCause: (Substring) -> Bool = { _ in true }) -> String {
+    /// - Parameter isCause: false for lines that do not tell it; mount(8) sends its reader on.
+    func complaint(of result: ChildResult, where isCause: (Substring) -> Bool = { !$0.contains("dmesg(1)") }) -> String {
         guard let line = result.complaint.split(separator: "\n").last(where: isCause) else {
             return "it ended with status \(result.status), signal \(result.signal)"
         }

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+import Bus
+import EventLoop
+import Glibc
+import Testing
+
+private let megabyte: UInt64 = 1 << 20
+
+/// Disks that answer late, or not at all: nobody waits for them who has nothing to do with them.
+@Suite(.serialized, .inTheLab) struct SilentDiskTests {
+    @Test func `a disk that takes half a second for everything holds up two workers at most, and nobody else`() async throws {
+        try await onMappedDisk { daemon, disk in
+            let pool = try await daemon.startedPool(at: disk.node, "ext4")
+            try await Bystander.beside(daemon) { bystander in
+                try await disk.become(.slow(500))
+                let (_, long) = try await daemon.create(pool, "long", 64 * megabyte, ["allocation": .string("full")])
+                let short = (0..<4).map { number in
+                    Task { @LoopActor in _ = try await daemon.create(pool, "short\(number)", 4096, ["wait": .bool(true)]) }
+                }
+                // At least one write after another.
+                let before = bystander.rounds
+                try await daemon.wait(for: long) { ($0["BytesDone"]?.unsigned ?? 0) > 0 }
+                for work in short { try await work.value }
+                #expect(bystander.rounds >= before + 10)
+                #expect((1...2).contains(bystander.blockedWorkers), "\(bystander.blockedWorkers)")
+
+                try await daemon.call(long, "Job", "Cancel", [String: Variant]())
+                #expect(try await daemon.end(of: long)["State"]?.text == "cancelled")
+                #expect(try await daemon.volumes(of: pool) == ["short0", "short1", "short2", "short3"])
+                try await disk.become(.well)
+            }
+            try await daemon.perform(pool, "Pool", "Stop")
+        }
+    }
+
+    @Test func `a disk that answers no more makes its pool unavailable, and goes on where it was`() async throws {
+        try await onMappedDisk { daemon, disk in
+            let pool = try await daemon.startedPool(at: disk.node, "ext4")
+            _ = try await daemon.create(pool, "kept", megabyte, ["allocation": .string("full"), "wait": .bool(true)])
+            try await Bystander.beside(daemon) { bystander in
+                try await Guest.forgetCaches(of: place)
+                try await disk.stopAnswering()
+                let (_, write) = try await daemon.create(pool, "v", 8 * megabyte, ["allocation": .string("full")])
+                let refresh = try await daemon.call(pool, "Pool", "Refresh", [String: Variant](), returning: ObjectPath.self)
+                let before = bystander.rounds
+                let ended = try await daemon.end(of: refresh)
+                #expect(ended["State"]?.text == "failed" && ended["Error"]?.text == "org.cistern1.Error.TimedOut", "\(ended)")
+                #expect(bystander.rounds >= before + 10)
+                let properties = try await daemon.properties(pool, "Pool")
+                #expect(properties["State"]?.text == "unavailable")
+                #expect(properties["StateReason"]?.text?.contains("has not answered") == true, "\(properties)")
+                #expect(try await daemon.volumes(of: pool) == ["kept"])
+                await expectError("Unavailable") { _ = try await daemon.create(pool, "w", 4096, [:]) }
+                await expectError("Busy") { try await daemon.perform(pool, "Pool", "Stop") }
+                // Nobody can take back what the disk has been asked for, but it goes no further.
+                try await daemon.call(write, "Job", "Cancel", [String: Variant]())
+
+                try await disk.answerAgain()
+                #expect(try await daemon.end(of: write)["State"]?.text == "cancelled")
+                try await daemon.becomes("active", pool)
+                #expect(try await daemon.volumes(of: pool) == ["kept"])
+                _ = try await daemon.create(pool, "again", megabyte, ["allocation": .string("full"), "wait": .bool(true)])
+            }
+            try await daemon.perform(pool, "Pool", "Stop")
+        }
+    }
+
+    @Test func `waiting for a disk that answers no more can be given up`() async throws {
+        try await onMappedDisk { daemon, disk in
+            let pool = try await daemon.startedPool(at: disk.node, "ext4")
+            _ = try await daemon.create(pool, "kept", megabyte, ["wait": .bool(true)])
+            try await disk.stopAnswering()
+            let stop = try await daemon.call(pool, "Pool", "Stop", [String: Variant](), returning: ObjectPath.self)
+            try await daemon.wait(for: stop) { $0["Phase"]?.text == "unmounting" }
+            try await daemon.call(stop, "Job", "Cancel", [String: Variant]())
+            #expect(try await daemon.end(of: stop)["State"]?.text == "cancelled")
+            try await disk.answerAgain()
+        }
+    }
+
+    private func onMappedDisk(_ test: @LoopActor (Daemon, MappedDisk) async throws -> Void) async throws {
+        try await MappedDisk.made { disk in try await Daemon.run { daemon in try await test(daemon, disk) } }
+    }
+}
