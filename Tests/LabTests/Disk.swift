@@ -108,7 +108,8 @@ enum FileSystem: String, CaseIterable, Sendable {
         try await mounted(from: disk.node, at: directory, body)
     }
 
-    @LoopActor func mounted<T: Sendable>(from node: String, at directory: String, _ body: @LoopActor () async throws -> T) async throws -> T {
+    @LoopActor func mounted<T: Sendable>(from node: String, at directory: String, _ body: @LoopActor () async throws -> T) async throws -> T
+    {
         try await Guest.run("mkfs.\(rawValue)", ["-q"] + options + [node])
         mkdir(directory, 0o755)
         try await Guest.run("mount", node, directory)

@@ -10,12 +10,10 @@ private let megabyte: UInt64 = 1 << 20
 
 /// Disks that fail to write or to read, below pools of both kinds: what is said of a volume is true.
 @Suite(.serialized, .inTheLab) struct FaultyDiskTests {
-    @Test(arguments: [FileSystem.ext4]) func `a disk that fails in the middle of a job fails that job, and nothing else`(
-        _ fileSystem: FileSystem
-    ) async throws {
+    @Test func `a disk that fails in the middle of a job fails that job, and nothing else`() async throws {
         try await MappedDisk.made { disk in
             try await Daemon.run { daemon in
-                try await fileSystem.mounted(from: disk.node, at: place) {
+                try await FileSystem.ext4.mounted(from: disk.node, at: place) {
                     let pool = try await daemon.startedPool("p", at: place)
                     try await self.fail(disk, under: pool, daemon)
                     try await disk.become(.well)
@@ -30,7 +28,7 @@ private let megabyte: UInt64 = 1 << 20
         }
     }
 
-    @Test(arguments: FileSystem.allCases) func `a pool on a disk that failed comes back with the disk`(_ fileSystem: FileSystem)
+    @Test(arguments: [FileSystem.xfs, .btrfs]) func `a pool on a disk that failed comes back with the disk`(_ fileSystem: FileSystem)
         async throws
     {
         try await MappedDisk.made { disk in
@@ -50,18 +48,15 @@ private let megabyte: UInt64 = 1 << 20
     @LoopActor private func fail(_ disk: MappedDisk, under pool: ObjectPath, _ daemon: Daemon) async throws {
         _ = try await daemon.create(pool, "kept", megabyte, ["allocation": .string("full"), "wait": .bool(true)])
         try await Guest.forgetCaches(of: place)
-        try await Bystander.beside(daemon) { bystander in
-            try disk.disk.answer(after: 5)
-            let (_, job) = try await daemon.create(pool, "lost", 200 * megabyte, ["allocation": .string("full")])
-            try await daemon.wait(for: job) { ($0["BytesDone"]?.unsigned ?? 0) > 10 * megabyte }
-            let before = bystander.rounds
-            try await disk.become(.failing)
-            try disk.disk.answer(after: 0)
-            let ended = try await daemon.end(of: job)
-            #expect(ended["State"]?.text == "failed" && ended["Error"]?.text == "org.cistern1.Error.Unavailable", "\(ended)")
-            #expect((ended["BytesDone"]?.unsigned ?? .max) < 200 * megabyte)
-            #expect(bystander.rounds > before)
-        }
+        let bystander = try await Bystander(daemon)
+        try disk.disk.answer(after: 5)
+        let (_, job) = try await daemon.create(pool, "lost", 200 * megabyte, ["allocation": .string("full")])
+        try await daemon.wait(for: job) { ($0["BytesDone"]?.unsigned ?? 0) > megabyte }
+        try await disk.become(.failing)
+        try disk.disk.answer(after: 0)
+        let ended = try await bystander.work(until: job)
+        #expect(ended["State"]?.text == "failed" && ended["Error"]?.text == "org.cistern1.Error.Unavailable", "\(ended)")
+        #expect((ended["BytesDone"]?.unsigned ?? .max) < 200 * megabyte)
         // What is in memory, and not to be written, could still be told of.
         _ = try? await Guest.run("sync", "--file-system", place)
         try Guest.forget()
@@ -114,7 +109,7 @@ private let megabyte: UInt64 = 1 << 20
     {
         var made: [String: String] = [:]
         var failed: [any Error] = []
-        for round in 0..<8 {
+        for round in 0..<6 {
             let works = ["sparse", "falloc", "full", "qcow2"].map { kind in
                 let name = "\(kind)\(round)"
                 let options: [String: Variant] =
@@ -124,14 +119,14 @@ private let megabyte: UInt64 = 1 << 20
                     return (name, kind)
                 }
             }
-            if round == 2 { try await fault() }
+            if round == 1 { try await fault() }
             for work in works {
                 switch await work.result {
                 case .success(let (name, kind)): made[name] = kind
                 case .failure(let error): failed.append(error)
                 }
             }
-            if failed.count > 8 { break }
+            if failed.count > 4 { break }
         }
         return (made, failed)
     }

@@ -55,15 +55,14 @@ import Glibc
     /// From now on it answers like this. What has reached the disk ends as it would have; the rest waits meanwhile.
     func become(_ behaviour: Behaviour) async throws {
         try await Guest.run("dmsetup", "load", name, "--table", table(behaviour))
-        try await stopAnswering()
         try await answerAgain()
     }
 
     /// From now on nothing is answered, as by a disk whose path is dead.
     func stopAnswering() async throws { try await Guest.run("dmsetup", "suspend", "--noflush", "--nolockfs", name) }
 
-    /// Answers what waits, and whatever comes.
-    func answerAgain() async throws { try await Guest.run("dmsetup", "resume", name) }
+    /// Answers what waits, and whatever comes. udev has a look at it some time later.
+    func answerAgain() async throws { try await Guest.run("dmsetup", "resume", "--noudevsync", "--noflush", "--nolockfs", name) }
 
     private func table(_ behaviour: Behaviour) -> String {
         let sectors = Disk.size / 512

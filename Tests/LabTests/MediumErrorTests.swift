@@ -8,11 +8,9 @@ private let megabyte: UInt64 = 1 << 20
 
 /// Disks with places that cannot be read any more: one file, or one operation, fails, and tells why.
 @Suite(.serialized, .inTheLab) struct MediumErrorTests {
-    @Test(arguments: [FileSystem.ext4, .xfs]) func `an image whose beginning cannot be read is skipped, and all others are listed`(
-        _ fileSystem: FileSystem
-    ) async throws {
+    @Test func `an image whose beginning cannot be read hides no other`() async throws {
         try await onDisk { daemon, disk in
-            let pool = try await daemon.startedPool(on: disk, fileSystem.rawValue)
+            let pool = try await daemon.startedPool(on: disk, "ext4")
             for name in ["good", "bad"] {
                 _ = try await daemon.create(pool, name, megabyte, ["format": .string("qcow2"), "wait": .bool(true)])
             }
@@ -21,7 +19,8 @@ private let megabyte: UInt64 = 1 << 20
             try await Guest.forgetCaches(of: place)
             try disk.lose(sector: sector)
             await expectError("Failed") {
-                _ = try await daemon.call(volume, "Volume", "Resize", 2 * megabyte, ["wait": Variant.bool(true)], returning: ObjectPath.self)
+                _ = try await daemon.call(
+                    volume, "Volume", "Resize", 2 * megabyte, ["wait": Variant.bool(true)], returning: ObjectPath.self)
             }
 
             try await daemon.perform(pool, "Pool", "Stop")
@@ -39,7 +38,7 @@ private let megabyte: UInt64 = 1 << 20
         }
     }
 
-    @Test func `a file of which nothing can be read at all is skipped, and all others are listed`() async throws {
+    @Test func `files that cannot be asked for anything hide no others`() async throws {
         try await onDisk { daemon, disk in
             let pool = try await daemon.startedPool(on: disk, "xfs")
             // The root directory and the first of them are read together.
@@ -67,9 +66,13 @@ private let megabyte: UInt64 = 1 << 20
                 let directory = place + "/directory"
                 // So many that they have a block of their own.
                 try await Guest.run("sh", "-c", "mkdir \(directory) && cd \(directory) && touch $(seq 100)")
+                // What has been changed since it was mounted stays in memory.
+                try await Guest.run("umount", place)
+                try await Guest.run("mount", disk.node, place)
                 let pool = try await daemon.startedPool("p", at: directory)
-                try await Guest.forgetCaches(of: place)
                 try disk.lose(sector: try await Self.directorySector(of: directory, fileSystem))
+                try await Guest.run("blockdev", "--flushbufs", disk.node)
+                try Guest.forget()
                 await expectError("Unavailable") { try await daemon.perform(pool, "Pool", "Refresh") }
                 let properties = try await daemon.properties(pool, "Pool")
                 #expect(properties["State"]?.text == "unavailable" && properties["StateReason"]?.text?.isEmpty == false, "\(properties)")

@@ -117,7 +117,7 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
         } catch {
             switch error.code {
             case ENOENT: return
-            case EACCES, EPERM, ENAMETOOLONG, ELOOP, EINVAL, EUCLEAN, EIO, EOVERFLOW, ENXIO, ENODEV:
+            case EACCES, EPERM, ENAMETOOLONG, ELOOP, EINVAL, EUCLEAN, EBADMSG, EIO, ENODATA, EREMOTEIO, EOVERFLOW, ENXIO, ENODEV:
                 return batch.skip(entry, "unreadable: \(error.text)")
             default: throw error
             }

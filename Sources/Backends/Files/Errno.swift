@@ -16,6 +16,8 @@ struct Errno: Error, Hashable {
 
     /// The C library's words: "No such file or directory", without the capital.
     var text: String {
+        // The block layer has the word for itself; attributes that are not there are no failures here.
+        if code == ENODATA { return "medium error" }
         let text = String(cString: strerror(code))
         guard let first = text.first, !text.dropFirst().prefix(1).allSatisfy(\.isUppercase) else { return text }
         return first.lowercased() + text.dropFirst()
@@ -35,7 +37,7 @@ struct Errno: Error, Hashable {
         case EBUSY, ETXTBSY, EWOULDBLOCK: .busy
         case ENOSPC, EDQUOT: .noSpace
         case EFBIG, EOPNOTSUPP, ENOSYS: .notSupported
-        case ENODEV, ENXIO, ENOTCONN, EHOSTDOWN, EHOSTUNREACH, EIO, EROFS, ENOTDIR: .unavailable
+        case ENODEV, ENXIO, ENOTCONN, EHOSTDOWN, EHOSTUNREACH, EIO, ENODATA, EREMOTEIO, EROFS, ENOTDIR: .unavailable
         case ETIMEDOUT: .timedOut
         case EMFILE, ENFILE: .limitsExceeded
         default: .failed
@@ -49,7 +51,7 @@ struct Errno: Error, Hashable {
         case EROFS: "; mount it writable, or look into the kernel's log, if it was"
         case EFBIG: "; the file system has no files that large"
         case EACCES, EPERM: "; check the permissions and attributes of the directory and the file"
-        case EIO: "; look into the kernel's log"
+        case EIO, ENODATA, EREMOTEIO: "; look into the kernel's log"
         case ENODEV, ENXIO: "; connect the device again, and look into the kernel's log"
         case EMFILE, ENFILE: "; too many files are open"
         case EBUSY, ETXTBSY, EWOULDBLOCK: "; try again when it is no longer in use"
