@@ -28,12 +28,10 @@ private let megabyte: UInt64 = 1 << 20
         }
     }
 
-    @Test(arguments: [FileSystem.xfs, .btrfs]) func `a pool on a disk that failed comes back with the disk`(_ fileSystem: FileSystem)
-        async throws
-    {
+    @Test func `a pool on a disk that failed comes back with the disk`() async throws {
         try await MappedDisk.made { disk in
             try await Daemon.run { daemon in
-                let pool = try await daemon.startedPool(at: disk.node, fileSystem.rawValue)
+                let pool = try await daemon.startedPool(at: disk.node, "xfs")
                 try await self.fail(disk, under: pool, daemon)
                 try await disk.become(.well)
                 try await daemon.perform(pool, "Pool", "Refresh")
@@ -136,8 +134,7 @@ private let megabyte: UInt64 = 1 << 20
         if kind == "qcow2" {
             #expect(try await Guest.run("qemu-img", "check", path).contains("No errors"), "\(name)")
         } else {
-            #expect(try await Guest.run("stat", "--format=%s", path) == "\(2 * megabyte)", "\(name)")
-            try await Guest.run("cmp", "--bytes=\(2 * megabyte)", path, "/dev/zero")
+            #expect(Guest.read(path) == [UInt8](repeating: 0, count: Int(2 * megabyte)), "\(name)")
         }
         if kind != "sparse" { #expect(Guest.allocation(path) ?? 0 >= 2 * megabyte, "\(name)") }
     }

@@ -66,6 +66,9 @@ enum Guest {
         }
     }
 
+    /// What is in a file; nil if it cannot be read.
+    static func read(_ path: String) -> [UInt8]? { (try? Data(contentsOf: URL(fileURLWithPath: path))).map { [UInt8]($0) } }
+
     /// Bytes of this process that are in memory.
     static var memory: Int {
         let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
