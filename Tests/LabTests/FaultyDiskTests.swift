@@ -85,6 +85,10 @@ private let megabyte: UInt64 = 1 << 20
                     let (made, failed) = try await self.makeVolumes(pool, daemon) { try await disk.become(.failingWrites) }
                     #expect(!made.isEmpty && !failed.isEmpty)
                     for error in failed { #expect((error as? BusError)?.name.hasPrefix("org.cistern1.Error.") == true, "\(error)") }
+                    // Everything can still be read, but the kernel lets nobody write any more.
+                    await #expect(throws: BusError.self) { try await daemon.perform(pool, "Pool", "Refresh") }
+                    #expect(["degraded", "unavailable"].contains(try await daemon.properties(pool, "Pool")["State"]?.text))
+                    #expect(try await daemon.volumes(of: pool).isSuperset(of: made.keys))
                     try await daemon.perform(pool, "Pool", "Stop")
                     try await Guest.run("umount", place)
                     try await disk.become(.well)
