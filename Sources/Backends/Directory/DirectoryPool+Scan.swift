@@ -21,6 +21,7 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
         let batches = try await look(at: entries, in: place, before)
         let space = try await blocking.run(self.action("scan", nil)) {
             defer { place.directory.close() }
+            try self.requireLiving(place.directory)
             return try place.directory.measure()
         }
         let tally = Tally(batches, before)
@@ -30,6 +31,17 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
             state.extents = tally.extents
         }
         return Contents(volumes: tally.volumes, skipped: tally.skipped, space: space, details: place.details)
+    }
+
+    /// On the lane: refuses a file system that has given up since the pool was started, and of which only memory can still be read.
+    private func requireLiving(_ directory: Directory) throws {
+        guard state.withLock({ $0.tookChanges }) else { return }
+        do throws(Errno) { try directory.requireLiving() } catch {
+            throw StorageError(
+                .failed,
+                "Directory \(targetPath) of pool \(definition.name) takes no changes any more: \(error.text); look into the kernel's log, then stop the pool, repair the file system, and start it."
+            )
+        }
     }
 
     /// Looks at all entries, in as many strands as the lane runs.

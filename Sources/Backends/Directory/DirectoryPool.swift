@@ -21,6 +21,8 @@ public final class DirectoryPool: LazilyStopping, Limited {
     struct State {
         /// What was started; nil while stopped.
         var identity: FileStatus.Identity?
+        /// Whether it took changes when it was started.
+        var tookChanges = false
         /// Of the directory that was last opened.
         var keys: (FileStatus.Identity, FileKeys)?
         /// What entries looked like when they were last read, volumes only.
@@ -90,11 +92,12 @@ public final class DirectoryPool: LazilyStopping, Limited {
 
     public func start(_ progress: Progress) async throws(StorageError) -> String {
         try await ground?.mount(progress)
-        let identity = try await blocking.run(self.action("start", nil)) { [self] in
-            try openDirectory().status().identity
+        let (identity, takesChanges) = try await blocking.run(self.action("start", nil)) { [self] in
+            let directory = try openDirectory()
+            return (try directory.status().identity, (try? directory.requireLiving()) != nil)
         }
         let isAnother = state.withLock { state in
-            defer { state.identity = identity }
+            defer { (state.identity, state.tookChanges) = (identity, takesChanges) }
             return state.identity != nil && state.identity != identity
         }
         if isAnother { forgetEntries() }

@@ -56,9 +56,12 @@ class Descriptor: @unchecked Sendable {
         try requireLiving()
     }
 
+    /// Fails where the file system takes no change any more, not even the removal of what is not there: mounted so, or given up by the
+    /// kernel after an error.
+    ///
     /// What was lost when somebody else synced, or the kernel by itself, is no failure of ours to ext4 and xfs: fsync succeeds, because
-    /// there is nothing left to do. But such a file system takes no change any more, not even the removal of what is not there.
-    private func requireLiving() throws(Errno) {
+    /// there is nothing left to do. But then they have given up.
+    final func requireLiving() throws(Errno) {
         guard linux_remove_attribute(raw, "user.cistern.absent") < 0, [EROFS, EIO].contains(errno) else { return }
         throw Errno.last
     }
