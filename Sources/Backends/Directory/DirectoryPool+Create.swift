@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 public import Cistern
+import EventLoop
 import Glibc
 import Images
 
@@ -76,7 +77,7 @@ extension DirectoryPool: VolumeCreating {
                 if isDurable { draft.close() }
                 return (draft, volume, isDurable)
             } catch {
-                try? place.directory.remove(request.name)
+                try? takeBack(request.name, of: draft, in: place.directory)
                 throw error
             }
         }
@@ -208,9 +209,16 @@ extension DirectoryPool: VolumeCreating {
             try await syncs.sync(fileToSync(draft, request), in: draft.place.directory, action("create", request.name)) { draft.close() }
             if let temporary = draft.temporaryName { drafts.end(temporary) }
         } catch {
-            try? await blocking.run("clean up") { [self] in try openPlace().directory.remove(request.name) }
+            try? await blocking.run("clean up") { [self] in try takeBack(request.name, of: draft, in: try openPlace().directory) }
             throw error
         }
+    }
+
+    /// On the lane: takes the name from a draft that could not be made durable.
+    private func takeBack(_ name: String, of draft: Draft, in directory: Directory) throws(Errno) {
+        state.withLock { _ = $0.undurable.insert(draft.status.identity) }
+        try directory.remove(name)
+        state.withLock { _ = $0.undurable.remove(draft.status.identity) }
     }
 
     /// Where the journal keeps the order, a name is not there without the file that it names, unless that has data.

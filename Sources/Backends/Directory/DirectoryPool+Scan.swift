@@ -124,6 +124,7 @@ extension DirectoryPool: EntryLooking, SpaceMeasuring {
             // What is known costs this one system call.
             if status.links == 1, before.isUnchanged(entry.name, Stamp(status)) { return batch.addUnchanged(entry.name) }
             if let reason = Self.refusal(of: entry.name) { return batch.skip(entry, reason) }
+            if state.withLock({ $0.undurable.contains(status.identity) }) { return batch.skip(entry, SkipReason.undurable) }
             if try takeEmpty(entry, status, in: place, into: &batch) { return }
             try read(entry, status, in: place, before, &buffer, into: &batch)
         } catch {

@@ -31,6 +31,8 @@ public final class DirectoryPool: LazilyStopping, Limited {
         var sharedNames: Set<String> = []
         /// Files that belong to another one's volume, with its name.
         var extents: [String: String] = [:]
+        /// Files that could not be made durable, until their names are taken back; what cannot be written to may go on showing them.
+        var undurable: Set<FileStatus.Identity> = []
         /// Formats of files that we made where no attribute can say so.
         var declared: [FileStatus.Identity: String] = [:]
         /// `Details` of images that are alike.
@@ -119,6 +121,7 @@ public final class DirectoryPool: LazilyStopping, Limited {
             state.stamps = [:]
             state.sharedNames = []
             state.extents = [:]
+            state.undurable = []
         }
     }
 

@@ -74,6 +74,8 @@ struct Batch: Sendable {
 enum SkipReason {
     static let sameAppearance = "its name looks the same as another one's"
 
+    static let undurable = "its creation failed, and it cannot be removed"
+
     static func extent(of volume: String) -> String { "an extent of \(volume)" }
 
     static func anotherName(of first: String) -> String { "another name of \(first)" }
