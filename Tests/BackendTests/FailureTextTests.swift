@@ -14,6 +14,7 @@ struct FailureTextTests {
     }
 
     @Test func `of what mount(8) says, the cause is told`() async throws {
+        Loop.shared.startThread()
         let script =
             "echo 'mount: /mnt: wrong fs type.' >&2; echo '       dmesg(1) may have more information after failed mount.' >&2; exit 32"
         let result = try await Child.run("sh", ["-c", script], deadline: .seconds(20))
