@@ -79,6 +79,12 @@ public import Logging
         server.export(control, allow: .needs(.logControl))
     }
 
+    /// Has a listener told in a few words what the service has and does, now and whenever that changes.
+    public func onSummary(_ listener: @escaping @LoopActor (String) -> Void) {
+        publisher.onSummary = listener
+        publisher.summarize()
+    }
+
     /// Waits until everything that has happened so far is on the bus.
     public func catchUp() async { await publisher.catchUp() }
 

@@ -12,6 +12,10 @@ import Logging
     private let logger: Logger
     private let audit: Audit
     private var pumping = false
+    private var jobsUnderWay: Set<UInt64> = []
+    private var summary = ""
+    /// Told in a few words what the service has and does, when that changes.
+    var onSummary: (@LoopActor (String) -> Void)?
     /// Volumes by key.
     private(set) var volumesByKey = PathIndex()
     /// What is on the bus, by pool.
@@ -56,13 +60,24 @@ import Logging
         var slice = Slice()
         while true {
             let batch = events.take()
-            if batch.isEmpty { return }
+            if batch.isEmpty { return summarize() }
             for event in batch {
                 await publish(event, &slice)
                 events.tellOne()
                 await slice.breathe()
             }
         }
+    }
+
+    func summarize() {
+        let active = pools.values.count { $0.snapshot.state.isActive }
+        let away = pools.values.count { $0.snapshot.state.isAway }
+        let new =
+            "\(pools.count) \(pools.count == 1 ? "pool" : "pools"), \(active) active" + (away > 0 ? ", \(away) away" : "")
+            + "; \(jobsUnderWay.count) \(jobsUnderWay.count == 1 ? "job" : "jobs") under way"
+        guard let onSummary, new != summary else { return }
+        summary = new
+        onSummary(new)
     }
 
     private func publish(_ event: Event, _ slice: inout Slice) async {
@@ -76,7 +91,9 @@ import Logging
                 publish(change, in: pool, face)
                 await slice.breathe()
             }
-        case .job(let job, let snapshot): publish(JobObject(face: face, job: job, snapshot: snapshot))
+        case .job(let job, let snapshot):
+            if snapshot.state.isFinished { jobsUnderWay.remove(job.id) } else { jobsUnderWay.insert(job.id) }
+            publish(JobObject(face: face, job: job, snapshot: snapshot))
         case .jobFinished(let job): finished(job)
         case .jobRemoved(let id): server.remove(Paths.job(id))
         case .notice(let pool, let text): logger.warning("\(text)", metadata: pool.isEmpty ? nil : ["pool": "\(pool)"])

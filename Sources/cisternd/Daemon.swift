@@ -66,7 +66,8 @@ import Service
         try await connection.requestName(Face.busName)
         try Loop.shared.keepWatchdog()
         logger.info("cisternd \(Program.version) serves \(Face.busName)")
-        ServiceManager.notify("READY=1\nSTATUS=Serving \(Face.busName)")
+        ServiceManager.notify("READY=1")
+        face.onSummary { ServiceManager.notify("STATUS=\($0)") }
     }
 
     /// The engine, with what is on disk in it.
@@ -88,7 +89,8 @@ import Service
         if stopping { return }
         stopping = true
         logger.info("cisternd stops")
-        ServiceManager.notify("STOPPING=1")
+        // Until jobs have been undone, of which the end waits for those that can be.
+        ServiceManager.notify("STOPPING=1\nSTATUS=Ending jobs\nEXTEND_TIMEOUT_USEC=30000000")
         let ended = Task { await engine?.shutDown() }
         // A job on a hung file system must not hold up the end: what it made is undone at the next start.
         let limit = Task { @LoopActor [workers] in
