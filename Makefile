@@ -4,6 +4,7 @@
 #   make check      style, build, tests, demo and examples, as continuous integration runs them
 #   make lab        the tests that want a kernel of their own, which is booted for them; CISTERN_SKIP_LAB=1 has a check pass over them
 #   make torture    kills the daemon in the middle of everything, over and over: SECONDS=60 (default: without end), SEED=1
+#   make powercuts  cuts the power of a machine in the middle of everything: CUTS=100 (default: without end), SEED=1
 #   make scale      100,000 volumes made and deleted, 100,000 files, 1,000 rescans: the memory of the daemon as it is installed
 #   make mutants    breaks more than fifty promises in turn; each must fail a test (takes long)
 #   make bench      measures against C programs and libvirt; BASE=FILE compares, ROWS="scan list" runs these alone (Benchmarks/run)
@@ -40,7 +41,7 @@ sources = Sources Tests Package.swift
 # Where each page goes below mandir: man5/org.cistern1.5
 pages = $(foreach page,$(notdir $(wildcard man/*.[158])),man$(subst .,,$(suffix $(page)))/$(page))
 
-.PHONY: all demo check lint test lab torture scale mutants bench build install uninstall clean packages toolchain
+.PHONY: all demo check lint test lab torture powercuts scale mutants bench build install uninstall clean packages toolchain
 
 all: build
 
@@ -73,6 +74,10 @@ torture: build
 	$(SWIFT) build --build-tests
 	CISTERN_TORTURE_SECONDS=$(or $(SECONDS),0) CISTERN_TORTURE_SEED=$(or $(SEED),1) CISTERN_TEST_DAEMON=$(release)/cisternd \
 	    $(SWIFT) test --skip-build --disable-xctest --no-parallel --filter TortureTests
+
+powercuts: packages toolchain
+	$(SWIFT) build --build-tests
+	CUTS=$(or $(CUTS),0) SEED=$(or $(SEED),1) PROGRESS=1 Tests/Lab/powercuts
 
 scale: build
 	$(SWIFT) build --build-tests

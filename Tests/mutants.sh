@@ -8,7 +8,7 @@
 # A mutant is a file:
 #     promise: one sentence
 #     file: Sources/...
-#     tests: what swift test --filter is given
+#     tests: what swift test --filter is given; PowerCutTests: the power is cut (Tests/Lab/powercuts)
 #     ---
 #     the text as it stands, exactly once, in the file
 #     +++
@@ -45,9 +45,9 @@ read_all() { IFS= read -r -d '' "$1" || true; }
 build() { (cd "$copy" && swift build --build-tests) </dev/null >>"$log" 2>&1; }
 # The test program itself, not swift test, which would leave it behind when it is ended for hanging.
 run_tests() {
-    local program=$copy/.build/debug/cisternPackageTests.xctest
-    (cd "$copy" && NO_COLOR=1 TERM=dumb timeout --kill-after=10 "$limit" "$program" --testing-library swift-testing --no-parallel --filter "$1") \
-        </dev/null >"$copy.output" 2>&1
+    local program=("$copy/.build/debug/cisternPackageTests.xctest" --testing-library swift-testing --no-parallel --filter "$1")
+    [ "$1" != PowerCutTests ] || program=(Tests/Lab/powercuts)
+    (cd "$copy" && NO_COLOR=1 TERM=dumb timeout --kill-after=10 "$limit" "${program[@]}") </dev/null >"$copy.output" 2>&1
 }
 
 # apply MUTANT FILE: replaces the one occurrence.
