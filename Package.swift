@@ -58,7 +58,7 @@ let package = Package(
             swiftSettings: strict),
         tests("BusTests", ["Bus", "EventLoop", "TestSupport"]),
         tests("CisternTests", ["Cistern", "XML", "Backends", "EventLoop", "TestSupport"]),
-        tests("BackendTests", ["Backends", "Cistern", "EventLoop", "Images", "TestSupport", "Udev", "XML"]),
+        tests("BackendTests", ["Backends", "Cistern", "CLinux", "EventLoop", "Images", "TestSupport", "Udev", "XML"]),
         tests("ServiceTests", ["Service", "Cistern", "Backends", "Bus", "EventLoop", "CLinux", "TestSupport", "XML"]),
         tests("LabTests", ["Backends", "Bus", "Cistern", "EventLoop", "TestSupport", "Udev"]),
         tests("ArchitectureTests", []),
