@@ -8,6 +8,8 @@ struct Holder: Sendable, Hashable, CustomStringConvertible {
     let pid: Int32
     let command: String
     let writes: Bool
+    /// Of ours. One that is yet to become another program has all that we had open when it was made.
+    let isChild: Bool
 
     var description: String { pid == 0 ? command : "process \(pid) (\(command))" }
 }
@@ -21,9 +23,16 @@ enum Holders {
         let own = getpid()
         for entry in (try? processes.entries()) ?? [] {
             guard let pid = Int32(entry.name), pid != own else { continue }
-            if let writes = holds(pid, file) { holders.append(Holder(pid: pid, command: command(of: pid), writes: writes)) }
+            guard let writes = holds(pid, file) else { continue }
+            holders.append(Holder(pid: pid, command: command(of: pid), writes: writes, isChild: parent(of: pid) == own))
         }
         return holders
+    }
+
+    private static func parent(of pid: Int32) -> Int32? {
+        // `PID (COMMAND) STATE PARENT ...`; the command may hold anything.
+        let fields = (KernelText.read("/proc/\(pid)/stat") ?? "").split(separator: ")").last?.split(separator: " ") ?? []
+        return fields.count > 1 ? Int32(fields[1]) : nil
     }
 
     /// nil if the process does not have the file open; otherwise whether it may write to it.
@@ -54,7 +63,7 @@ enum Holders {
         guard let devices = try? Directory.open("/sys/block") else { return [] }
         let names = ((try? devices.entries()) ?? []).map(\.name).filter { $0.hasPrefix("loop") }
         return names.filter { KernelText.read("/sys/block/\($0)/loop/backing_file") == path + "\n" }.map {
-            Holder(pid: 0, command: "loop device /dev/\($0)", writes: true)
+            Holder(pid: 0, command: "loop device /dev/\($0)", writes: true, isChild: false)
         }
     }
 }

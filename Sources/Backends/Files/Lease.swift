@@ -20,8 +20,8 @@ final class Lease: Sendable {
     let file: File?
     private let isHeld: Bool
 
-    /// Tries, with 1 to 32 ms between them.
-    private static let attempts = 6
+    /// Tries, with 1 to 512 ms between them.
+    private static let attempts = 10
 
     /// - Parameters:
     ///   - reference: a regular file.
@@ -38,11 +38,12 @@ final class Lease: Sendable {
                     return
                 }
                 guard errno == EAGAIN else { break }
-                // Who only has a short look, as we ourselves do after every change, is gone in a moment.
+                // Who only has a short look, as we ourselves do after every change, is gone in a moment; so is what a child of ours
+                // has from us, as soon as it becomes another program.
                 usleep(500 << UInt32(attempt))
                 if attempt == 1 { continue }
                 let holders = Holders.of(identity, path: path)
-                if attempt == Self.attempts || !holders.isEmpty { throw Taken(holders: holders) }
+                if attempt == Self.attempts || holders.contains(where: { !$0.isChild }) { throw Taken(holders: holders) }
             }
         }
         let holders = Holders.of(identity, path: path).filter { excluding == .opening || $0.writes }
