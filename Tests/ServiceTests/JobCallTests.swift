@@ -163,6 +163,26 @@ import Testing
         }
     }
 
+    @Test func `clients that list the jobs at once all have their answer, on a busy machine`() async throws {
+        try await Harness.run { harness in
+            let others = (0..<2 * sysconf(Int32(_SC_NPROCESSORS_ONLN))).map { _ in
+                Task { try await Child.run("sh", ["-c", "while :; do :; done"], deadline: .seconds(100)) }
+            }
+            defer { for other in others { other.cancel() } }
+            let clients = (0..<3).map { _ in Task { @LoopActor in try await Self.list(harness, times: 3000) } }
+            for client in clients { try await client.value }
+        }
+    }
+
+    @LoopActor private static func list(_ harness: Harness, times: Int) async throws {
+        let client = try Connection.open(.custom(harness.address), description: "client")
+        for _ in 0..<times {
+            _ = try await client.call(
+                Harness.service, "/org/cistern1/jobs", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects",
+                returning: [ObjectPath: [String: [String: Variant]]].self)
+        }
+    }
+
     @Test func `sixteen full allocations, refreshes and deletes at once: no error`() async throws {
         try await Harness.run { harness in
             let (pool, directory) = try await harness.startedPool()
