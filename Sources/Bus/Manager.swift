@@ -15,7 +15,12 @@ final class Manager {
 
     /// Waits until no other listing is being written, and begins one.
     func beginListing() async -> Listing {
-        while listing != nil { await withUnsafeContinuation { waiting.append($0) } }
+        while listing != nil {
+            await withUnsafeContinuation { continuation in
+                // It may have ended on the way here.
+                if listing == nil { continuation.resume() } else { waiting.append(continuation) }
+            }
+        }
         lastListing &+= 1
         if lastListing == 0 { lastListing = 1 }
         let begun = Listing(lastListing)
