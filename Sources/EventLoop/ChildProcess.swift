@@ -35,8 +35,9 @@ final class ChildProcess {
 
     /// Waits for the end of the process, or for the failure of killing it. Once only.
     func end() async -> Result<ChildResult, LoopError> {
-        if let answer { return answer }
-        return await withCheckedContinuation { waiter = $0 }
+        await withCheckedContinuation { continuation in
+            if let answer { continuation.resume(returning: answer) } else { waiter = continuation }
+        }
     }
 
     /// Kills the process group; the first reason counts.
