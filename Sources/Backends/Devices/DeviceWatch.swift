@@ -8,7 +8,7 @@ import Udev
 @LoopActor
 public final class DeviceWatch {
     typealias Handler = @LoopActor (Happening) -> Void
-    typealias Listener = @LoopActor (Monitor.Notice) -> Void
+    typealias Registration = Listeners<Monitor.Notice>.Registration
 
     /// What was seen of the device that a path names.
     enum Happening: Sendable, Hashable {
@@ -23,9 +23,7 @@ public final class DeviceWatch {
     }
 
     private let bufferSize: Int
-    private var monitor: Monitor?
-    private var listeners: [UInt64: Listener] = [:]
-    private var lastListener: UInt64 = 0
+    private let listeners = Listeners<Monitor.Notice>()
 
     public nonisolated convenience init() { self.init(bufferSize: Monitor.bufferSize) }
 
@@ -60,40 +58,12 @@ public final class DeviceWatch {
     }
 
     /// Calls a listener with all that udev tells, for as long as somebody holds the answer.
-    private func listen(_ listener: @escaping Listener) throws(StorageError) -> Registration {
-        if monitor == nil {
-            do throws(UdevError) {
-                monitor = try Monitor(bufferSize: bufferSize) { [weak self] in self?.tell($0) }
-            } catch {
+    private func listen(_ listener: @escaping Listeners<Monitor.Notice>.Listener) throws(StorageError) -> Registration {
+        try listeners.add(listener) { (tell) throws(StorageError) in
+            do throws(UdevError) { return try Monitor(bufferSize: bufferSize, handler: tell) } catch {
                 throw StorageError(.failed, "Devices cannot be watched: \(error).")
             }
         }
-        lastListener += 1
-        listeners[lastListener] = listener
-        return Registration(self, lastListener)
-    }
-
-    private func tell(_ notice: Monitor.Notice) {
-        for listener in listeners.values { listener(notice) }
-    }
-
-    private func remove(_ listener: UInt64) {
-        listeners[listener] = nil
-        if listeners.isEmpty { monitor = nil }
-    }
-
-    /// A listener that is told, until this is gone.
-    @LoopActor
-    final class Registration {
-        private let devices: DeviceWatch
-        private let listener: UInt64
-
-        fileprivate init(_ devices: DeviceWatch, _ listener: UInt64) {
-            self.devices = devices
-            self.listener = listener
-        }
-
-        isolated deinit { devices.remove(listener) }
     }
 
     /// A watch in force, as long as somebody holds it. What is being told when it is let go of may still be told.

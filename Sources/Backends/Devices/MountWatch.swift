@@ -3,64 +3,45 @@ import Cistern
 public import EventLoop
 import Glibc
 
-/// One listener to the table of mounts for all pools, on the event loop. Made once; listens while somebody wants to know. See
-/// proc_pid_mounts(5): the file is readable out of band whenever the table has changed.
+/// One listener to the table of mounts for all pools, on the event loop. Made once; listens while somebody wants to know.
 @LoopActor
 public final class MountWatch {
-    private var descriptor: Descriptor?
-    private var source: Source?
-    private var listeners: [UInt64: @LoopActor () -> Void] = [:]
-    private var lastListener: UInt64 = 0
+    private let listeners = Listeners<Void>()
 
     public nonisolated init() {}
 
     /// Calls a listener after every change of what is mounted where, for as long as somebody holds the answer.
     ///
     /// - Throws: `StorageError` if the table cannot be watched.
-    func add(_ listener: @escaping @LoopActor () -> Void) throws(StorageError) -> Registration {
-        if source == nil { try listen() }
-        lastListener += 1
-        listeners[lastListener] = listener
-        return Registration(self, lastListener)
+    func add(_ listener: @escaping @LoopActor () -> Void) throws(StorageError) -> Listeners<Void>.Registration {
+        try listeners.add(listener) { (tell) throws(StorageError) in try Table(tell) }
     }
 
-    private func listen() throws(StorageError) {
-        func failure(_ why: String) -> StorageError { StorageError(.failed, "Mounts cannot be watched: \(why).") }
-        let opened: Descriptor
-        do throws(Errno) {
-            opened = Descriptor(owning: try checked(open("/proc/self/mountinfo", O_RDONLY | O_NONBLOCK | O_CLOEXEC)))
-        } catch {
-            throw failure(error.text)
-        }
-        do throws(LoopError) {
-            source = try Loop.shared.watch(opened.raw, events: Loop.exceptional) { [weak self] _ in self?.tell() }
-        } catch {
-            throw failure("\(error)")
-        }
-        descriptor = opened
-    }
-
-    private func tell() { for listener in listeners.values { listener() } }
-
-    private func remove(_ listener: UInt64) {
-        listeners[listener] = nil
-        guard listeners.isEmpty else { return }
-        source?.cancel()
-        source = nil
-        descriptor = nil
-    }
-
-    /// A listener that is told, until this is gone.
+    /// The table itself. See proc_pid_mounts(5): the file is readable out of band whenever it has changed.
     @LoopActor
-    final class Registration {
-        private let mounts: MountWatch
-        private let listener: UInt64
+    private final class Table {
+        private let descriptor: Descriptor
+        private let source: Source
 
-        fileprivate init(_ mounts: MountWatch, _ listener: UInt64) {
-            self.mounts = mounts
-            self.listener = listener
+        init(_ tell: @escaping Listeners<Void>.Listener) throws(StorageError) {
+            func failure(_ why: String) -> StorageError { StorageError(.failed, "Mounts cannot be watched: \(why).") }
+            let descriptor: Descriptor
+            do throws(Errno) {
+                descriptor = Descriptor(owning: try checked(open("/proc/self/mountinfo", O_RDONLY | O_NONBLOCK | O_CLOEXEC)))
+            } catch {
+                throw failure(error.text)
+            }
+            do throws(LoopError) {
+                source = try Loop.shared.watch(descriptor.raw, events: Loop.exceptional) { _ in tell(()) }
+            } catch {
+                throw failure("\(error)")
+            }
+            self.descriptor = descriptor
         }
 
-        isolated deinit { mounts.remove(listener) }
+        isolated deinit {
+            source.cancel()
+            descriptor.close()
+        }
     }
 }
