@@ -30,9 +30,7 @@ enum Holders {
     }
 
     private static func parent(of pid: Int32) -> Int32? {
-        // `PID (COMMAND) STATE PARENT ...`; the command may hold anything.
-        let fields = (KernelText.read("/proc/\(pid)/stat") ?? "").split(separator: ")").last?.split(separator: " ") ?? []
-        return fields.count > 1 ? Int32(fields[1]) : nil
+        KernelText.status(of: pid, 4).flatMap { Int32($0) }
     }
 
     /// nil if the process does not have the file open; otherwise whether it may write to it.

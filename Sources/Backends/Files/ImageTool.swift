@@ -87,9 +87,6 @@ struct ProcessNote {
     }
 
     private static func start(of pid: Int32) -> String? {
-        guard let stat = KernelText.read("/proc/\(pid)/stat"), let name = stat.utf8.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-        // What follows the name begins with field 3.
-        let fields = stat[stat.utf8.index(after: name)...].split(separator: " ")
-        return fields.count > 19 ? String(fields[19]) : nil
+        KernelText.status(of: pid, 22)
     }
 }

@@ -23,6 +23,14 @@ enum KernelText {
         }
     }
 
+    /// A field of /proc/PID/stat by its number in proc(5), 3 or more; nil if there is no such process.
+    static func status(of pid: Int32, _ field: Int) -> String? {
+        // The second field is the command's name, in brackets, and may hold anything.
+        guard let text = read("/proc/\(pid)/stat"), let name = text.utf8.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+        let fields = text[text.utf8.index(after: name)...].split(separator: " ")
+        return fields.indices.contains(field - 3) ? String(fields[field - 3]) : nil
+    }
+
     private static func open(_ path: String) throws(Errno) -> Descriptor {
         Descriptor(owning: try checked(Glibc.open(path, O_RDONLY | O_CLOEXEC)))
     }

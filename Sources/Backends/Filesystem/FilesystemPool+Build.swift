@@ -41,7 +41,7 @@ extension FilesystemPool {
 
     func delete(_ progress: Progress) async throws(StorageError) {
         let action = "delete pool \(pool) on \(devicePath)"
-        let device = try await blocking.run(action) { try Device.required(at: devicePath, of: pool) }
+        let device = try await blocking.run(action) { try self.device() }
         if try await signatures(on: device, action, progress).isEmpty { return try await removeTarget(action) }
         let count = try await countEntries(action, progress)
         guard count == 0 else {
@@ -85,11 +85,11 @@ extension FilesystemPool {
     private func locked<T: Sendable>(
         _ action: String, _ body: (Device) async throws(StorageError) -> T
     ) async throws(StorageError) -> T {
-        let device = try await blocking.run(action) { try Device.required(at: devicePath, of: pool) }
+        let device = try await blocking.run(action) { try self.device() }
         let lock = try await lock(device, action)
         defer { lock.close() }
         try await blocking.run(action) {
-            guard try Device.required(at: devicePath, of: pool).number == device.number else {
+            guard try self.device().number == device.number else {
                 throw StorageError(.unavailable, "Cannot \(action): another device has come in its place; try again.")
             }
             // Somebody else's claim makes this fail; ours would make the tools fail, so it is not kept.

@@ -7,7 +7,7 @@ extension FilesystemPool {
     /// Not where somebody has unmounted it while the device was there: that may have been meant.
     func mayReturn() async -> Bool {
         let answer = try? await blocking.run("look for pool \(pool)") {
-            guard (try? Device.required(at: devicePath, of: pool)) != nil else {
+            guard (try? device()) != nil else {
                 state.withLock { $0.wasMissing = true }
                 return false
             }

@@ -112,7 +112,7 @@ struct FilesystemPool: Ground {
     ///
     /// - Throws: `busy` if it is something else; `unavailable` if there is no such device.
     func isOurs() throws -> Bool {
-        let device = try Device.required(at: devicePath, of: pool)
+        let device = try self.device()
         guard let entry = try entry() else { return false }
         // btrfs has a number of its own, and names one of its devices.
         let isDevice =
@@ -124,6 +124,11 @@ struct FilesystemPool: Ground {
         throw StorageError(
             .busy, "\(targetPath) of pool \(pool) is where \(entry.source) is mounted; unmount it, or give the pool another target.path.")
     }
+
+    /// On the lane: the device that the definition names now.
+    ///
+    /// - Throws: `unavailable` if there is none.
+    func device() throws -> Device { try Device.required(at: devicePath, of: pool) }
 
     /// What is mounted at the target path.
     private func entry() throws(Errno) -> MountTable.Entry? {
