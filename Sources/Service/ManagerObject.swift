@@ -14,7 +14,7 @@ import EventLoop
     // MARK: - Defining
 
     func definePool(_ name: String, _ type: String, _ given: [String: Variant], _ options: Options) async throws -> ObjectPath {
-        let definition = PoolDefinition(name: name, uuid: "", type: type, settings: try settings(given, of: try poolType(type)))
+        let definition = PoolDefinition(name: name, uuid: "", type: type, settings: try settings(given, of: try engine.type(type)))
         return try await define(definition, options)
     }
 
@@ -35,14 +35,8 @@ import EventLoop
 
     func findPoolSources(_ type: String, _ place: [String: Variant], _ options: Options) async throws -> [[String: Variant]] {
         let timeout = Duration.microseconds(options.unsigned("timeout").map { Int64(clamping: $0) } ?? 20_000_000)
-        let sources = try await engine.findSources(of: type, at: settings(place, of: try poolType(type)), within: timeout)
+        let sources = try await engine.findSources(of: type, at: settings(place, of: try engine.type(type)), within: timeout)
         return sources.map { $0.variants }
-    }
-
-    private func poolType(_ name: String) throws(StorageError) -> PoolType {
-        if let type = engine.types[name] { return type }
-        throw StorageError(
-            .invalidArguments, "There is no pool type “\(name)”; there are \(engine.types.keys.sorted().joined(separator: ", ")).")
     }
 
     // MARK: - Looking up

@@ -30,8 +30,6 @@ final class AbsentPool: Backend, Limited {
 extension PoolType {
     /// A type of ``PoolModel`` that cannot be used here.
     public static func absent(_ name: String, because reason: String) -> PoolType {
-        PoolType(name: name, backend: AbsentPool.self, reason: reason) { definition in
-            AbsentPool(definition, because: reason)
-        }
+        PoolType(name: name, backend: AbsentPool.self, reason: reason) { definition in AbsentPool(definition, because: reason) }
     }
 }

@@ -123,6 +123,14 @@ public actor Engine {
     /// The volume of an active pool that has its data at a path, as the pool spells it.
     public nonisolated func volume(at path: String) -> VolumeReference? { chains.volume(at: path) }
 
+    /// The pool type of that name.
+    ///
+    /// - Throws: `invalidArguments` if there is none.
+    public nonisolated func type(_ name: String) throws(StorageError) -> PoolType {
+        if let type = types[name] { return type }
+        throw StorageError(.invalidArguments, "There is no pool type “\(name)”; there are \(types.keys.sorted().joined(separator: ", ")).")
+    }
+
     // MARK: - Defining
 
     /// Defines a pool.
@@ -146,8 +154,7 @@ public actor Engine {
         if let other = table.values.first(where: { $0.snapshot.definition.uuid == definition.uuid }), other.name != definition.name {
             throw StorageError(.exists, "Pool \(other.name) already has the UUID \(definition.uuid); leave it out to get a new one.")
         }
-        let type = types[definition.type]
-        guard let type else { throw StorageError(.notSupported, "There is no pool type \(definition.type).") }
+        let type = try self.type(definition.type)
         let backend = try type.make(definition)
         if options.validateOnly { return nil }
         guard changing.insert(definition.name).inserted else {
@@ -197,7 +204,7 @@ public actor Engine {
     public nonisolated func findSources(of type: String, at place: [String: Value], within timeout: Duration)
         async throws(StorageError) -> [[String: Value]]
     {
-        guard let type = types[type] else { throw StorageError(.notSupported, "There is no pool type \(type).") }
+        let type = try self.type(type)
         guard let findSources = type.findSources else {
             let why = type.capabilities[.poolFindSources] ?? ""
             throw StorageError(
@@ -210,10 +217,7 @@ public actor Engine {
 
     private func check(_ definition: PoolDefinition, _ options: DefineOptions) throws(StorageError) {
         try checkName(definition.name, of: "pool")
-        guard let type = types[definition.type] else {
-            throw StorageError(
-                .invalidArguments, "There is no pool type “\(definition.type)”; there are \(types.keys.sorted().joined(separator: ", ")).")
-        }
+        let type = try self.type(definition.type)
         for (key, value) in definition.settings.sorted(by: { $0.key < $1.key }) {
             guard let signature = type.settings[key] else {
                 throw StorageError(
@@ -239,7 +243,7 @@ public actor Engine {
     // MARK: - Inside
 
     private func makePool(_ definition: PoolDefinition, persistent: Bool) throws(StorageError) -> Pool {
-        guard let type = types[definition.type] else { throw StorageError(.notSupported, "There is no pool type \(definition.type).") }
+        let type = try self.type(definition.type)
         let context = PoolContext(
             jobs: jobs, events: events, environment: environment, definitions: definitions, chains: chains,
             relink: { [self] (pool, volumes) in Task { await relink(volumes, in: pool) } },
