@@ -13,6 +13,7 @@ import Logging
     private let audit: Audit
     private var pumping = false
     private var jobsUnderWay: Set<UInt64> = []
+    private var isSummaryOld = true
     private var summary = ""
     /// Told in a few words what the service has and does, when that changes.
     var onSummary: (@LoopActor (String) -> Void)?
@@ -60,7 +61,10 @@ import Logging
         var slice = Slice()
         while true {
             let batch = events.take()
-            if batch.isEmpty { return summarize() }
+            if batch.isEmpty {
+                if isSummaryOld { summarize() }
+                return
+            }
             for event in batch {
                 await publish(event, &slice)
                 events.tellOne()
@@ -70,12 +74,14 @@ import Logging
     }
 
     func summarize() {
+        guard let onSummary else { return }
+        isSummaryOld = false
         let active = pools.values.count { $0.snapshot.state.isActive }
         let away = pools.values.count { $0.snapshot.state.isAway }
         let new =
             "\(pools.count) \(pools.count == 1 ? "pool" : "pools"), \(active) active" + (away > 0 ? ", \(away) away" : "")
             + "; \(jobsUnderWay.count) \(jobsUnderWay.count == 1 ? "job" : "jobs") under way"
-        guard let onSummary, new != summary else { return }
+        if new == summary { return }
         summary = new
         onSummary(new)
     }
@@ -92,7 +98,9 @@ import Logging
                 await slice.breathe()
             }
         case .job(let job, let snapshot):
-            if snapshot.state.isFinished { jobsUnderWay.remove(job.id) } else { jobsUnderWay.insert(job.id) }
+            if snapshot.state.isFinished ? jobsUnderWay.remove(job.id) != nil : jobsUnderWay.insert(job.id).inserted {
+                isSummaryOld = true
+            }
             publish(JobObject(face: face, job: job, snapshot: snapshot))
         case .jobFinished(let job): finished(job)
         case .jobRemoved(let id): server.remove(Paths.job(id))
@@ -106,10 +114,14 @@ import Logging
         let name = object.pool.name
         let path = Paths.pool(name)
         if let old = server.object(at: path, as: PoolObject.self) {
-            if old.snapshot.state != object.snapshot.state { log(object.snapshot) }
+            if old.snapshot.state != object.snapshot.state {
+                isSummaryOld = true
+                log(object.snapshot)
+            }
             if old.snapshot.lastScan != object.snapshot.lastScan, object.snapshot.volumeCount >= Self.many { Memory.settle() }
             server.update(path, to: object)
         } else {
+            isSummaryOld = true
             pools[name] = object.pool
             server.addManager(at: Paths.volumes(of: name), hint: "use ListVolumes of org.cistern1.Manager")
             server.export(object, at: path, [Interfaces.pool])
@@ -124,6 +136,7 @@ import Logging
     }
 
     private func removePool(_ name: String) {
+        isSummaryOld = true
         order[name] = nil
         pools[name] = nil
         server.removeManager(at: Paths.volumes(of: name))
